@@ -1,1 +1,1 @@
-"""."""
+"""The actors: one folder a component, and the ground they stand on (`system`, `runtime`, `supervision`, `ports`)."""

@@ -1,1 +1,1 @@
-"""."""
+"""The config: its schema, its loading, and where secrets come from."""

@@ -176,7 +176,7 @@ class SpotDialect(Protocol):
     receive_window_ms: int
     """How long after its stamp the exchange may still accept a request: asked later, "there is no such order" is final."""
 
-    # Trading rules, symbols, fees, prices, time ------------------------------------------------------------------
+    # Trading rules, symbols, fees, prices, time
 
     def build_trading_rules(self) -> RestRequest:
         """The request for the rules of all symbols."""
@@ -205,7 +205,7 @@ class SpotDialect(Protocol):
     def parse_server_time(self, body: bytes) -> int:
         """The exchange's clock in ms since the epoch."""
 
-    # Market data -------------------------------------------------------------------------------------------------
+    # Market data
 
     def build_book_snapshot(self, rule: TradingRule) -> RestRequest:
         """The request for a book to start from."""
@@ -225,7 +225,7 @@ class SpotDialect(Protocol):
     def market_decoder(self, rules: Sequence[TradingRule]) -> MarketDecoder:
         """A decoder that knows these symbols."""
 
-    # User stream -------------------------------------------------------------------------------------------------
+    # User stream
 
     def user_stream_url(self, endpoints: Endpoints) -> str:
         """Where the private stream is opened; the login frame follows."""
@@ -246,7 +246,7 @@ class SpotDialect(Protocol):
             MalformedPayload: the frame is not what the exchange documents.
         """
 
-    # Orders and balances -----------------------------------------------------------------------------------------
+    # Orders and balances
 
     def build_place_order(self, order: NewOrder) -> RestRequest:
         """The request that places an order."""
@@ -254,9 +254,7 @@ class SpotDialect(Protocol):
     def parse_placed_order(self, order: NewOrder, body: bytes) -> tuple[OrderUpdate | FillUpdate, ...]:
         """What the answer to a placement says: fills first, the state last."""
 
-    def build_cancel_order(
-        self, rule: TradingRule, client_order_id: str, exchange_order_id: str | None
-    ) -> RestRequest:
+    def build_cancel_order(self, rule: TradingRule, client_order_id: str, exchange_order_id: str | None) -> RestRequest:
         """The request that cancels one order."""
 
     def parse_cancelled_order(self, rule: TradingRule, body: bytes) -> OrderUpdate:
@@ -274,9 +272,7 @@ class SpotDialect(Protocol):
     def parse_open_orders(self, pairs: Mapping[str, str], body: bytes) -> tuple[OrderUpdate, ...]:
         """The open orders; those of symbols that `pairs` does not name are left out."""
 
-    def build_order_status(
-        self, rule: TradingRule, client_order_id: str, exchange_order_id: str | None
-    ) -> RestRequest:
+    def build_order_status(self, rule: TradingRule, client_order_id: str, exchange_order_id: str | None) -> RestRequest:
         """The request for one order: by exchange order id where given, else by client order id."""
 
     def parse_order_status(self, rule: TradingRule, body: bytes) -> OrderUpdate:
@@ -303,7 +299,7 @@ class SpotDialect(Protocol):
     def parse_permissions(self, body: bytes) -> frozenset[str]:
         """What the key may do, from the answer to `build_balances`: of {"read", "trade", "withdraw"}."""
 
-    # Signing, limits, errors --------------------------------------------------------------------------------------
+    # Signing, limits, errors
 
     def sign(self, request: RestRequest, credentials: Credentials | None, timestamp_ms: int) -> SignedRequest:
         """Stamp, sign and encode a request for the wire. `credentials` may be None for a PUBLIC request.

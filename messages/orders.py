@@ -51,7 +51,7 @@ class OrderState(StrEnum):
 _FINAL = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.FAILED})
 
 
-# Commands and queries -----------------------------------------------------------------------------------------
+# Commands and queries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +169,7 @@ class GetOrderEvents:
     limit: int = 1000
 
 
-# What the exchange says -------------------------------------------------------------------------------------------
+# What the exchange says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +226,7 @@ class OpenOrdersSeen:
     asked_ms: int
 
 
-# Events -----------------------------------------------------------------------------------------------------------
+# Events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

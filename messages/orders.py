@@ -302,3 +302,47 @@ class OrderEvents:
     events: tuple[OrderEvent, ...]
     last_number: int
     """The newest number that exists, whether or not it is in `events`."""
+
+
+# Between the order tracker, the status poller and the balance poller
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderQuestion:
+    """One order that the exchange is to be asked about."""
+
+    trading_pair: str
+    client_order_id: str
+    exchange_order_id: str | None
+    wants_state: bool
+    wants_fills: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskExchange:
+    """To the status poller: ask the exchange about these orders, and tell the tracker what it says."""
+
+    questions: tuple[OrderQuestion, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionFailed:
+    """From the status poller: the exchange could not be asked just now; the tracker decides when to ask again."""
+
+    question: OrderQuestion
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderActivity:
+    """To the balance poller: an order changed, or a fill of it was counted. For balances that are estimated."""
+
+    order: InFlightOrder
+    fill: FillUpdate | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcileOrders:
+    """To the order tracker: ask the exchange about everything in flight, something may have been missed."""
+
+    reason: str

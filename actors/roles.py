@@ -1,0 +1,13 @@
+"""The roles of a connector's tree: by these names the actors know each other."""
+
+FACADE = "facade"
+SIGNER = "signer"
+REST = "rest"
+CLOCK = "clock"
+RULES = "rules"
+BOOK_SOURCE = "book_source"
+BOOK = "book"
+USER_STREAM = "user_stream"
+ORDERS = "orders"
+ORDER_POLLER = "order_poller"
+BALANCES = "balances"

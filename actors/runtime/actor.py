@@ -16,7 +16,8 @@ from typing import Any, ClassVar, TypeVar
 
 from thespian.actors import Actor, ActorExitRequest, ChildActorExited, DeadEnvelope, PoisonMessage, WakeupMessage
 
-from openoutcry.actors.runtime.environment import Environment, Start
+from openoutcry.actors.ports.clock import Clock
+from openoutcry.actors.runtime.environment import Environment, Start, StartOutside
 from openoutcry.actors.runtime.handlers import Handler, handler_table, handles
 from openoutcry.actors.runtime.mailbox import POLICIES, MailboxOverflowed, MailboxPolicy, overflow
 from openoutcry.actors.runtime.requests import (
@@ -67,6 +68,7 @@ class ComponentActor(Actor):
         self.role = type(self).__name__
         self.generation = 0
         self.environment: Environment = None  # type: ignore[assignment]  # comes with Start, the first message
+        self.clock: Clock = None  # type: ignore[assignment]  # likewise
         self.log = logging.getLogger(f"openoutcry.{self.role}")
         self.handled = 0
         self.failed = 0
@@ -188,7 +190,7 @@ class ComponentActor(Actor):
         last = self._status
         if last and last.readiness is readiness and last.reason == reason and last.next_step == next_step:
             return
-        now_ms = self.environment.clock.wall_ms()
+        now_ms = self.clock.wall_ms()
         since_ms = last.since_ms if last and last.readiness is readiness else now_ms
         self._status = ComponentStatus(
             role=self.role, readiness=readiness, reason=reason, since_ms=since_ms, next_step=next_step
@@ -230,11 +232,17 @@ class ComponentActor(Actor):
         self.role = message.role
         self.generation = message.generation
         self.environment = message.environment
+        self.clock = message.environment.clock
         self.log = logging.getLogger(f"openoutcry.{message.environment.connector}.{message.role}")
-        self._parent = sender
-        for role, address, generation in message.peers:
-            self._peers[role] = (address, generation)
-        self.on_start()
+        self._begin(message.peers, sender)
+
+    @handles(StartOutside)
+    def _start_outside(self, message: StartOutside, sender: Any) -> None:
+        self.role = message.role
+        self.generation = message.generation
+        self.clock = message.clock
+        self.log = logging.getLogger(f"openoutcry.{message.role}")
+        self._begin(message.peers, sender)
 
     @handles(Ask)
     def _asked(self, message: Ask, sender: Any) -> None:
@@ -312,7 +320,7 @@ class ComponentActor(Actor):
 
     @handles(GetFigures)
     def _get_figures(self, message: GetFigures, sender: Any) -> None:
-        now_ns = self.environment.clock.monotonic_ns()
+        now_ns = self.clock.monotonic_ns()
         answer = Figures(
             role=self.role,
             generation=self.generation,
@@ -334,6 +342,12 @@ class ComponentActor(Actor):
         """Notices of Thespian that this role has no use for."""
 
     # The inside
+
+    def _begin(self, peers: tuple[tuple[str, Any, int], ...], parent: Any) -> None:
+        self._parent = parent
+        for role, address, generation in peers:
+            self._peers[role] = (address, generation)
+        self.on_start()
 
     def _arm(self, timer: Timer, delay_s: float) -> Timer:
         timer.armed(self._myRef.call_later(delay_s, TimerFired(timer)))

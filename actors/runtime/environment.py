@@ -26,7 +26,18 @@ class Environment:
 
     def random_for(self, role: str, generation: int) -> random.Random:
         """A generator of an actor's own: seeded, and shared with nobody."""
-        return random.Random(f"{self.seed}/{self.connector}/{role}/{generation}")  # noqa: S311 - jitter, not secrets
+        return random.Random(f"{self.seed}/{self.connector}/{role}/{generation}")  # noqa: S311 - jitter, no secrets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartOutside:
+    """The first message of an actor that belongs to no connector: the root supervisor, the dead-letter actor."""
+
+    role: str
+    generation: int
+    clock: Clock
+    seed: int
+    peers: tuple[tuple[str, Any, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a supervisor decides, pure: events about children in, effects out. No clock, no actor, no randomness of its own."""
+"""What a supervisor decides, pure: events about children in, effects out. It reads no clock and sends nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -2,11 +2,11 @@
 
 Hears: all public requests, ComponentStatus, TradingRules, TradeFees and Balances of its components.
 Says: forwards requests to their owners, Subscribers to them, ConnectorStatus and SupervisionEvent to subscribers.
-On its restart: the whole tree is new; subscriptions are made again by those who hear of the new address. A mode that was
-asked for is forgotten by it and asked for again by its supervisor.
+On its restart: the whole tree is new; whoever hears of the new address subscribes and asks for the trading mode again.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from thespian.actors import ActorExitRequest
@@ -108,7 +108,7 @@ class ConnectorFacade(SupervisorActor):
             case SupervisionDecision.STARTED | SupervisionDecision.RESTARTED:
                 for topic, owner in _OWNER.items():
                     if owner == event.role and self._subscribers[topic]:
-                        self.soon(lambda topic=topic: self._tell_subscribers(topic))  # type: ignore[misc]  # mypy cannot infer a default's type
+                        self.soon(partial(self._tell_subscribers, topic))
             case SupervisionDecision.FAILED | SupervisionDecision.EXITED | SupervisionDecision.STOPPED:
                 self._component_down(event.role, event.reason or "exited", "")
             case SupervisionDecision.RESTART_SCHEDULED:
@@ -294,7 +294,7 @@ class ConnectorFacade(SupervisorActor):
 
     @handles(Drain)
     def _drain(self, message: Drain, sender: Any) -> None:
-        """Close the gate, cancel if so configured, ask the exchange, then answer. The components stay up until the exit."""
+        """Close the gate, cancel if so configured, ask what is left, answer. The components stay up until the exit."""
         self._asked_mode, self._asked_reason = TradingMode.CANCEL_ONLY, "stopping"
         self._publish_status()
         if not self.has_peer(roles.ORDERS):

@@ -1,7 +1,7 @@
 """How the components' statuses fold into one, pure.
 
-The mode that is in force is the one that was asked for, lowered to CANCEL_ONLY while a component that trading rests on is
-not well: a new order is refused then with that reason, a cancel still goes through.
+The mode that is in force is the one that was asked for, lowered to CANCEL_ONLY while a component that trading rests on
+is not well: a new order is refused then with that reason, a cancel still goes through.
 """
 
 from collections.abc import Iterable, Mapping

@@ -91,7 +91,8 @@ class LiveOrder:
         """Locked for this order: quote asset for a buy, base asset for a sell."""
         self.level: Level | None = None
         """Where it rests, if it does."""
-        self.trades: list[Trade] = []
+        self.trades: list[Trade] | None = None
+        """None before the first: most orders never trade, and the garbage collector walks every list."""
         self._view: Order | None = None
 
     @property
@@ -206,6 +207,8 @@ class Account:
     def add_trade(self, order: LiveOrder, trade: Trade) -> None:
         """Record one side of a trade of this account."""
         if self.keeps_history:
+            if order.trades is None:
+                order.trades = []
             order.trades.append(trade)
             try:
                 self.trades[trade.symbol].append(trade)

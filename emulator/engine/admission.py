@@ -96,7 +96,7 @@ def _admit_market_by_quote(listing: Listing, account: Account, new: NewOrder, qu
         quote_quantity=quote_quantity,
         mode=new.self_trade_prevention_mode,
     )
-    if (listing.book.asks if is_buy else listing.book.bids).best() is None:
+    if (listing.book.asks if is_buy else listing.book.bids).best is None:
         raise errors.new_order_rejected("Order book liquidity is less than symbol minimum quantity.")
     for name, least, largest in (
         ("LOT_SIZE", market.min_quantity, market.max_quantity),
@@ -117,7 +117,7 @@ def _reference_price(listing: Listing, *, is_buy: bool) -> Decimal | None:
     """What stands for the price of a market order: the last one, before the first trade the best it would get."""
     if listing.last_price is not None:
         return listing.last_price
-    best = (listing.book.asks if is_buy else listing.book.bids).best()
+    best = (listing.book.asks if is_buy else listing.book.bids).best
     return best.price if best is not None else None
 
 

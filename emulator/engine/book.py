@@ -33,22 +33,32 @@ class Level:
 class BookSide:
     """The levels of one side, sorted; those that changed since they were last taken."""
 
-    __slots__ = ("changes", "is_bid", "levels")
+    __slots__ = ("best", "changes", "is_bid", "levels")
 
     def __init__(self, *, is_bid: bool) -> None:
         self.is_bid = is_bid
         self.levels: SortedDict = SortedDict()
-        """Price → Level, lowest price first."""
+        """Price → Level, lowest price first. Changed by `add_level` and `remove_level` only."""
+        self.best: Level | None = None
+        """The level that trades first. Kept at hand, for every order asks for it."""
         self.changes: list[Level] = []
         """A price that emptied and filled again stands here twice; the later level counts."""
 
-    def best(self) -> Level | None:
-        """The level that trades first, or None."""
-        levels = self.levels
-        if not levels:
-            return None
-        level: Level = levels.peekitem(-1 if self.is_bid else 0)[1]
+    def add_level(self, price: Decimal) -> Level:
+        """A new, empty level."""
+        level: Level = Level(price)
+        self.levels[price] = level
+        best = self.best
+        if best is None or (price > best.price if self.is_bid else price < best.price):
+            self.best = level
         return level
+
+    def remove_level(self, level: Level) -> None:
+        """A level has emptied."""
+        levels = self.levels
+        del levels[level.price]
+        if level is self.best:
+            self.best = levels.peekitem(-1 if self.is_bid else 0)[1] if levels else None
 
     def from_best(self) -> Iterator[Level]:
         """The levels, best first. The side must not change meanwhile."""
@@ -87,7 +97,7 @@ class Book:
         side = self.bids if order.is_buy else self.asks
         level: Level | None = side.levels.get(order.price)
         if level is None:
-            level = side.levels[order.price] = Level(order.price)
+            level = side.add_level(order.price)
         level.orders[order.order_id] = order
         order.level = level
         self._change(side, level, order.remaining)
@@ -115,8 +125,8 @@ class Book:
 
     def best(self) -> BestPrices:
         """The top of the book."""
-        bid = self.bids.best()
-        ask = self.asks.best()
+        bid = self.bids.best
+        ask = self.asks.best
         return BestPrices(
             self.symbol,
             self.update_id,
@@ -137,7 +147,7 @@ class Book:
         del level.orders[order.order_id]
         order.level = None
         if not level.orders:
-            del side.levels[level.price]
+            side.remove_level(level)
 
     def _change(self, side: BookSide, level: Level, by: Decimal) -> None:
         level.quantity += by

@@ -1,15 +1,13 @@
 """What the exchange tells its accounts and the public when something happens, in the order it sends it."""
 
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from openoutcry.emulator.engine.enums import ExecutionType
 from openoutcry.emulator.engine.records import Balance, Order, PreventedMatch, Trade
 
 
-@dataclass(frozen=True, slots=True)
-class OrderReport:
+class OrderReport(NamedTuple):
     """Something happened to an order (`executionReport`)."""
 
     account_id: str
@@ -28,8 +26,7 @@ class OrderReport:
     """Of TRADE_PREVENTION only."""
 
 
-@dataclass(frozen=True, slots=True)
-class BalanceReport:
+class BalanceReport(NamedTuple):
     """Balances that possibly changed, absolute (`outboundAccountPosition`)."""
 
     account_id: str
@@ -37,8 +34,7 @@ class BalanceReport:
     balances: tuple[Balance, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BalanceDelta:
+class BalanceDelta(NamedTuple):
     """A deposit, or with a negative amount a withdrawal (`balanceUpdate`)."""
 
     account_id: str
@@ -47,8 +43,7 @@ class BalanceDelta:
     delta: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class PublicTrade:
+class PublicTrade(NamedTuple):
     """A trade, as everybody sees it."""
 
     symbol: str
@@ -65,8 +60,7 @@ class PublicTrade:
 Event: TypeAlias = OrderReport | BalanceReport | BalanceDelta | PublicTrade
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):
     """A new order was taken; it may have ended already."""
 
     order: Order
@@ -78,8 +72,7 @@ class Placement:
     """Everything that it caused, for all accounts and the public."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cancellation:
+class Cancellation(NamedTuple):
     """An order was canceled."""
 
     order: Order

@@ -5,7 +5,6 @@ refusals with its codes. Times are integers in ms since the epoch that the calle
 the last counts as the last, so that records stay sorted by time.
 """
 
-from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -36,7 +35,8 @@ from openoutcry.emulator.engine.settlement import Counters, Listing, Settlement
 LARGEST_BALANCE = Decimal(10) ** 18
 """Larger ones, with 8 digits after the point, would come near the 28 digits to which Decimal is exact."""
 
-_ID_FACTOR = 0x9E3779B97F4A7C15F39CC0605CEDC835  # odd, so multiplying by it modulo 2¹²⁸ repeats nothing
+_ID_MASK = (1 << 88) - 1
+_ID_FACTOR = 0x9E3779B97F4A7C15F39CC1  # odd, so that multiplying by it modulo 2⁸⁸ repeats nothing
 
 
 class Exchange:
@@ -265,7 +265,7 @@ class Exchange:
             trades = account.trades.get(symbol, [])
         else:
             order = account.find(symbol, order_id, None)
-            trades = order.trades if order is not None else []
+            trades = order.trades or [] if order is not None else []
         return select_trades(trades, from_id, start_ms, end_ms, limit)
 
     def balances(self, account_id: str) -> dict[str, Balance]:
@@ -339,5 +339,4 @@ class Exchange:
     def _make_up_id(self) -> str:
         """22 characters that look random and never repeat."""
         self._made_up_ids += 1
-        mixed = self._made_up_ids * _ID_FACTOR & (1 << 128) - 1
-        return urlsafe_b64encode(mixed.to_bytes(16)).decode()[:22]
+        return f"{self._made_up_ids * _ID_FACTOR & _ID_MASK:022x}"

@@ -53,7 +53,7 @@ def plan_by_quantity(
     """
     plan = Plan([], ZERO, ZERO, quantity, False)
     side = book.asks if is_buy else book.bids
-    best = side.best()
+    best = side.best
     if best is None or (limit_price is not None and not _crosses(is_buy, limit_price, best.price)):
         return plan
     left = quantity

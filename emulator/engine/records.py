@@ -1,8 +1,11 @@
-"""What the exchange hands out: orders, trades, balances, views of a book. All of it is frozen."""
+"""What the exchange hands out: orders, trades, balances, views of a book.
 
-from dataclasses import dataclass
+All of it is frozen: NamedTuples, since a frozen dataclass of twenty fields takes six times as long to make, and each
+request makes several. Amounts are exact.
+"""
+
 from decimal import Decimal
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from openoutcry.emulator.engine.enums import (
     ExpiryReason,
@@ -17,8 +20,7 @@ PriceLevel: TypeAlias = tuple[Decimal, Decimal]
 """Price in the quote asset, quantity in the base asset."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewOrder:
+class NewOrder(NamedTuple):
     """A request for an order. What is None was not sent."""
 
     symbol: str
@@ -36,8 +38,7 @@ class NewOrder:
     self_trade_prevention_mode: SelfTradePrevention = SelfTradePrevention.NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """An order as it stood when it was asked for, or when something happened to it."""
 
     account_id: str
@@ -75,8 +76,7 @@ class Order:
         return self.quantity - self.executed_quantity
 
 
-@dataclass(frozen=True, slots=True)
-class Trade:
+class Trade(NamedTuple):
     """One side's view of a trade, as `myTrades` and the `fills` of an answer show it."""
 
     symbol: str
@@ -94,8 +94,7 @@ class Trade:
     is_maker: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PreventedMatch:
+class PreventedMatch(NamedTuple):
     """Two orders of one account that did not trade."""
 
     symbol: str
@@ -110,8 +109,7 @@ class PreventedMatch:
     time_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(NamedTuple):
     """How much of an asset an account has."""
 
     asset: str
@@ -120,8 +118,7 @@ class Balance:
     """Held for open orders."""
 
 
-@dataclass(frozen=True, slots=True)
-class DepthView:
+class DepthView(NamedTuple):
     """An order book at one moment: best levels first."""
 
     symbol: str
@@ -130,8 +127,7 @@ class DepthView:
     asks: tuple[PriceLevel, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DepthChange:
+class DepthChange(NamedTuple):
     """What changed in a book: absolute quantities, 0 for a level that is gone; each price once, in no order."""
 
     symbol: str
@@ -141,8 +137,7 @@ class DepthChange:
     asks: tuple[PriceLevel, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BestPrices:
+class BestPrices(NamedTuple):
     """The top of a book; None for a side that is empty."""
 
     symbol: str

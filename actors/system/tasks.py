@@ -1,0 +1,77 @@
+"""Coroutines started by actors: their results come back to the actor as messages."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from openoutcry.actors.system.cell import Cell
+
+_logger = logging.getLogger(__name__)
+
+OnDone = Callable[[Any | None, BaseException | None], object]
+"""Makes, of a coroutine's result and its error (one of them None), the message for the actor."""
+
+
+class TaskHandle:
+    """A coroutine under way for an actor."""
+
+    __slots__ = ("_task", "cancelled")
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self._task = task
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """Cancel the coroutine; whatever it does then, nothing is delivered."""
+        self.cancelled = True
+        self._task.cancel()
+
+    def done(self) -> bool:
+        """Tell whether the coroutine has ended."""
+        return self._task.done()
+
+
+class TaskKeeper:
+    """Holds every task of every actor until it has really ended, also after its actor has gone."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, deliver: Callable[[Cell, Any], None]) -> None:
+        self._loop = loop
+        self._deliver = deliver
+        self.running: set[asyncio.Task[Any]] = set()
+
+    def run(self, cell: Cell, coroutine: Coroutine[Any, Any, Any], on_done_message: OnDone) -> TaskHandle:
+        """Start `coroutine` as a task of the loop on behalf of `cell`."""
+        task = self._loop.create_task(coroutine)
+        handle = TaskHandle(task)
+        self.running.add(task)
+        cell.tasks.add(task)
+
+        def ended(task: asyncio.Task[Any]) -> None:
+            self.running.discard(task)
+            cell.tasks.discard(task)
+            # Asked for even where nobody wants it: else asyncio logs an error nobody has retrieved.
+            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+            if handle.cancelled or cell.instance is None:
+                return
+            try:
+                message = on_done_message(None if error is not None else task.result(), error)
+            except Exception:
+                _logger.exception("No message could be made of the result of a coroutine of %s", cell.address)
+                return
+            self._deliver(cell, message)
+
+        task.add_done_callback(ended)
+        return handle
+
+    def cancel_all_of(self, cell: Cell) -> None:
+        """Cancel the tasks of an actor that exits; they end quietly a little later."""
+        for task in tuple(cell.tasks):
+            task.cancel()
+
+    async def wait_for_the_last(self) -> None:
+        """Wait until no task of any actor is left; all of them have been cancelled."""
+        while self.running:
+            await asyncio.wait(tuple(self.running))

@@ -22,6 +22,7 @@ from openoutcry.emulator.engine.events import (
     PublicTrade,
 )
 from openoutcry.emulator.engine.exchange import Exchange
+from openoutcry.emulator.engine.flow import OrderFlow
 from openoutcry.emulator.engine.market import Market
 from openoutcry.emulator.engine.records import (
     Balance,
@@ -53,6 +54,7 @@ __all__ = [
     "Market",
     "NewOrder",
     "Order",
+    "OrderFlow",
     "OrderReport",
     "OrderStatus",
     "OrderType",

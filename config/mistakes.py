@@ -72,9 +72,11 @@ def find_mistakes(mapping: Mapping[str, Any], known: Mapping[str, Sequence[str]]
 
 def describe(mistakes: Mistakes, mapping: Mapping[str, Any], location: tuple[int | str, ...], kind: str) -> None:
     """Note what the schema found at a location of the mapping."""
-    if location and location[-1] == "[key]":
-        path = location[:-1]
-        mistakes.add(path, f"the name {_show(path[-1])} is not {_described(ConnectorName)}")
+    if not location:  # text that is no Unicode: the schema does not say where
+        mistakes.add((), "this is not a config; begin with [connectors.NAME]")
+        return
+    if location[0] == "connectors" and location[2:] == ("[key]",) and kind != "extra_forbidden":
+        mistakes.add(location[:2], f"the name {_show(location[1])} is not {_described(ConnectorName)}")
         return
     path, field = location, _field_at(location)
     if kind == "extra_forbidden":

@@ -235,13 +235,13 @@ SCALARS = (
     | st.sampled_from(["binance", "com", "BTC-USDT", "BTCUSDT", "https://a.b", "\0", "~nobody/x", "\ud800"])
     | st.dates() | st.times() | st.datetimes()
 )  # fmt: skip
-KEYS = st.text(max_size=8) | st.sampled_from(
-    ["connectors", "state_directory", "env", "file", "keyring", *ConnectorSettings.model_fields]
-)
+KEYS = st.text(max_size=8) | st.sampled_from(["connectors", "[key]", "env", "file", *ConnectorSettings.model_fields])
 VALUES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5), max_leaves=20
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5), max_leaves=8
 )
-CONNECTORS = st.dictionaries(KEYS, st.dictionaries(st.sampled_from(list(ConnectorSettings.model_fields)), VALUES))
+CONNECTORS = st.dictionaries(
+    KEYS, st.dictionaries(st.sampled_from(list(ConnectorSettings.model_fields)), VALUES), max_size=2
+)
 MAPPINGS = st.dictionaries(KEYS, VALUES) | st.fixed_dictionaries({"connectors": VALUES | CONNECTORS})
 
 

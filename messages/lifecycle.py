@@ -213,3 +213,11 @@ class UserStreamResumed:
 
     since_ms: int
     """Exchange time from which on nothing is missed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeFigures:
+    """From a facade: the figures of one of its components, or its own."""
+
+    connector: str
+    figures: Figures

@@ -5,7 +5,7 @@ Says: forwards requests to their owners, Subscribers to them, ConnectorStatus an
 On its restart: the whole tree is new; whoever hears of the new address subscribes and asks for the trading mode again.
 """
 
-from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,7 @@ from openoutcry.messages.lifecycle import (
     SupervisionEvent,
     Topic,
     TradingMode,
+    TreeFigures,
     Unsubscribe,
 )
 from openoutcry.messages.market import (
@@ -278,17 +279,16 @@ class ConnectorFacade(SupervisorActor):
 
     @handles(GetFigures)
     def _get_figures(self, message: GetFigures, sender: Any) -> None:
-        super()._get_figures(message, sender)
         address = getattr(sender, "address", sender)
+        connector = self.environment.connector
+        self.send(address, TreeFigures(connector=connector, figures=self.own_figures(message.sent_ns)))
         for role, _, _ in self.child_peers():
-            self.ask(role, message, self._pass_on_figures(role, address), timeout_s=5.0)
+            self.ask(role, message, partial(self._pass_on_figures, address), timeout_s=5.0)
 
-    def _pass_on_figures(self, role: str, address: Any) -> Callable[[Any], None]:
-        def pass_on(answer: Figures | RequestFailed) -> None:
-            if isinstance(answer, Figures):
-                self.send(address, (self.environment.connector, self._core.restarts(role), answer))
-
-        return pass_on
+    def _pass_on_figures(self, address: Any, answer: Figures | RequestFailed) -> None:
+        if isinstance(answer, Figures):
+            figures = replace(answer, restarts=self._core.restarts(answer.role))
+            self.send(address, TreeFigures(connector=self.environment.connector, figures=figures))
 
     # The end
 

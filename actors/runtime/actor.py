@@ -1,7 +1,8 @@
 """The base class of our actors.
 
 Thespian calls a handler that raised a second time with the same message, which would send an order twice, and tells a
-parent nothing of the reason. Here nothing a handler raises reaches Thespian: the actor reports it to its supervisor and ends.
+parent nothing of the reason. Here nothing that a handler raises reaches Thespian: the actor reports it to its
+supervisor and ends.
 
 Rule 1: state changes only in handlers, timers' and answers' callbacks included, and these run one at a time.
 Rule 2: a coroutine started with `run` changes no state; what it returns comes back as a message.
@@ -320,18 +321,20 @@ class ComponentActor(Actor):
 
     @handles(GetFigures)
     def _get_figures(self, message: GetFigures, sender: Any) -> None:
-        now_ns = self.clock.monotonic_ns()
-        answer = Figures(
+        self.reply(sender, self.own_figures(message.sent_ns))
+
+    def own_figures(self, asked_ns: int) -> Figures:
+        """The figures of this actor; `asked_ns` is when they were asked for, on the monotonic clock."""
+        return Figures(
             role=self.role,
             generation=self.generation,
             handled=self.handled,
             failed=self.failed,
             dropped=self.dropped,
             mailbox_depth=self._myRef.base.mailbox_depth(self.myAddress),
-            mailbox_age_s=(now_ns - message.sent_ns) / 1e9,
+            mailbox_age_s=(self.clock.monotonic_ns() - asked_ns) / 1e9,
             extra=self.figures(),
         )
-        self.reply(sender, answer)
 
     @handles(ActorExitRequest)
     def _exit_requested(self, _message: Any, _sender: Any) -> None:

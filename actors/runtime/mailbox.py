@@ -1,8 +1,8 @@
 """What a full mailbox does with one more message: a policy for each message type.
 
 Orders, fills and everything not named here are never dropped: their mailbox grows, and its depth is a figure that can
-be read. Published market data conflates to the newest of its pair. A diff is never skipped in silence: dropping one makes
-its owner resync. Status is dropped oldest first.
+be read. Published market data conflates to the newest of its pair. A diff is never skipped in silence: dropping one
+makes its owner resync. Status is dropped oldest first.
 """
 
 from collections import deque

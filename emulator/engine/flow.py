@@ -104,11 +104,12 @@ class OrderFlow:
     def _withdraw_stale(self, exchange: Exchange, market: Market, budget: int, now_ms: int, events: list[Event]) -> int:
         """Cancel quotes that the price has passed or left far behind, the last one of a side excepted."""
         mid = self._mid[market.symbol]
+        span = self._span(market)
         used = 0
         left = {side: len(orders) for side, orders in self._quotes(exchange, market).items()}
         for order in exchange.open_orders(MAKER, market.symbol):
             distance = (mid - float(order.price)) / mid * (1 if order.side is Side.BUY else -1)
-            if used < budget and left[order.side] > 1 and not 0 < distance < 2 * self._width:
+            if used < budget and left[order.side] > 1 and not 0 < distance < 2 * span:
                 left[order.side] -= 1
                 used += 1
                 self._cancel(exchange, order, now_ms, events)
@@ -123,11 +124,14 @@ class OrderFlow:
             self._quote(exchange, market, side, now_ms, events)
 
     def _fill_up(self, exchange: Exchange, market: Market, levels: int, now_ms: int, events: list[Event]) -> None:
-        for side in (Side.BUY, Side.SELL):
-            # Some quotes may trade at once with what others have on the book, so a few tries may be needed.
-            for _ in range(3 * levels):
-                if len(self._quotes(exchange, market)[side]) >= levels:
-                    break
+        # A new quote may trade at once with what others have on the book, or take the place of a stale one of the
+        # other side, so a few tries may be needed.
+        for _ in range(3 * levels):
+            quotes = self._quotes(exchange, market)
+            missing = [side for side, orders in quotes.items() if len(orders) < levels]
+            if not missing:
+                break
+            for side in missing:
                 self._quote(exchange, market, side, now_ms, events)
 
     def _quotes(self, exchange: Exchange, market: Market) -> dict[Side, list[Order]]:
@@ -139,7 +143,7 @@ class OrderFlow:
     def _quote(self, exchange: Exchange, market: Market, side: Side, now_ms: int, events: list[Event]) -> None:
         mid = self._mid[market.symbol]
         # Denser near the price, as books are.
-        distance = self._width * (0.02 + self._random.random() ** 2)
+        distance = self._span(market) * (0.02 + self._random.random() ** 2)
         raw = mid * (1 - distance if side is Side.BUY else 1 + distance)
         tick = market.tick_size or market.quote_unit
         ticks = int(raw / float(tick)) + (side is Side.SELL)
@@ -165,6 +169,11 @@ class OrderFlow:
         quantity = self._quantity(market, opposite[0], 0.5 * self._random.lognormvariate(0.0, 1.0))
         new = NewOrder(symbol=market.symbol, side=side, type=OrderType.MARKET, quantity=quantity)
         self._place(exchange, TAKER, new, now_ms, events)
+
+    def _span(self, market: Market) -> float:
+        """How far from the price quotes lie, relative to it: wide enough for the levels where the tick is coarse."""
+        tick = float(market.tick_size or market.quote_unit)
+        return max(self._width, 2 * self._levels * tick / self._mid[market.symbol])
 
     def _quantity(self, market: Market, price: Decimal, factor: float) -> Decimal:
         """`factor` times the usual size on the symbol's grid, within its filters as far as they can be met."""

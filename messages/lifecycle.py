@@ -221,3 +221,18 @@ class TreeFigures:
 
     connector: str
     figures: Figures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrashComponent:
+    """To a facade: make a handler of that component raise, to see the tree heal. For demonstrations and chaos tests."""
+
+    role: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crash:
+    """To any actor: raise in the handler of this message."""
+
+    reason: str

@@ -21,6 +21,8 @@ from openoutcry.messages.account import Balances
 from openoutcry.messages.lifecycle import (
     ComponentStatus,
     ConnectorStatus,
+    Crash,
+    CrashComponent,
     Drain,
     Drained,
     Figures,
@@ -230,6 +232,12 @@ class ConnectorFacade(SupervisorActor):
         if role not in self._statuses:
             return self._asked_reason
         return f"{role} is restarting: {self._statuses[role].reason}"
+
+    @handles(CrashComponent)
+    def _crash_component(self, message: CrashComponent, _sender: Any) -> None:
+        address = self.child_address(message.role)
+        if address is not None:
+            self.send(address, Crash(reason=message.reason))
 
     # Subscriptions
 

@@ -34,6 +34,7 @@ from openoutcry.actors.runtime.timers import CoroutineDone, Timer, TimerFired
 from openoutcry.messages.lifecycle import (
     ChildFailed,
     ComponentStatus,
+    Crash,
     Figures,
     GetFigures,
     PeerDown,
@@ -46,6 +47,10 @@ _Result = TypeVar("_Result")
 
 DEAD_LETTERS = "dead_letters"
 """Role of the actor that gets what found nobody."""
+
+
+class DeliberateCrash(Exception):
+    """Somebody asked for it."""
 
 
 class ComponentActor(Actor):
@@ -335,6 +340,10 @@ class ComponentActor(Actor):
             mailbox_age_s=(self.clock.monotonic_ns() - asked_ns) / 1e9,
             extra=self.figures(),
         )
+
+    @handles(Crash)
+    def _crash(self, message: Crash, _sender: Any) -> None:
+        raise DeliberateCrash(message.reason)
 
     @handles(ActorExitRequest)
     def _exit_requested(self, _message: Any, _sender: Any) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from openoutcry.actors import roles
-from openoutcry.actors.book.book_queries import price_for_volume, vwap_for_volume
+from openoutcry.actors.book.book_queries import get_price_for_volume, get_vwap_for_volume
 from openoutcry.actors.exchange.readiness import describe
 from openoutcry.actors.order_tracker.order_checks import quantize_order_amount, quantize_order_price
 from openoutcry.actors.system import AsyncioSystemBase
@@ -25,6 +25,7 @@ from openoutcry.market_view import BestPrices, MarketView
 from openoutcry.messages.account import Balance, Balances
 from openoutcry.messages.lifecycle import (
     ConnectorStatus,
+    CrashComponent,
     Drain,
     Drained,
     Readiness,
@@ -93,6 +94,7 @@ class Connector:
         self._facade_is_up = asyncio.Event()
         self._status: ConnectorStatus | None = None
         self._status_changed = asyncio.Event()
+        self._statuses: Feed[ConnectorStatus] = Feed(buffer=1)
         self._market = MarketView(name, settings.trading_pairs, now_ns)
         self._orders = InFlightReplica()
         self._order_events = OrderEventFeed(self._history)
@@ -155,12 +157,22 @@ class Connector:
             missing = self._status.missing if self._status is not None else ()
             raise ConnectorNotReady(self.name, timeout, missing) from None
 
+    async def statuses(self) -> AsyncIterator[ConnectorStatus]:
+        """The present status, if there is one, and each change of it; a slow reader sees only the newest."""
+        async for status in self._statuses.items(self._status):
+            yield status
+
     async def set_trading_mode(self, mode: TradingMode, reason: str) -> None:
         """Ask for a trading mode; it holds until the next one, restarts of the tree included."""
         self._asked_mode = SetTradingMode(mode=mode, reason=reason)
         status = await self._ask(self._asked_mode)
         if isinstance(status, ConnectorStatus):
             self._status_published(status)
+
+    def crash(self, role: str, reason: str = "asked to") -> None:
+        """Make a component crash, to see the tree heal. For demonstrations and chaos tests."""
+        if self._facade is not None:
+            self._endpoint.tell(self._facade, CrashComponent(role=role, reason=reason))
 
     async def supervision_events(self) -> AsyncIterator[SupervisionEvent]:
         """Every decision of the tree's supervisors from now on."""
@@ -216,7 +228,7 @@ class Connector:
         Raises:
             BookTooThin: the book does not hold that volume.
         """
-        return price_for_volume(await self.order_book(trading_pair), is_buy=is_buy, volume=volume)
+        return get_price_for_volume(await self.order_book(trading_pair), is_buy, volume)
 
     async def get_vwap_for_volume(self, trading_pair: str, is_buy: bool, volume: float) -> float:
         """The average price that an order of `volume` (base asset) would get.
@@ -224,7 +236,7 @@ class Connector:
         Raises:
             BookTooThin: the book does not hold that volume.
         """
-        return vwap_for_volume(await self.order_book(trading_pair), is_buy=is_buy, volume=volume)
+        return get_vwap_for_volume(await self.order_book(trading_pair), is_buy, volume)
 
     async def last_prices(self, *trading_pairs: str) -> dict[str, float]:
         """Last traded prices, asked of the exchange."""
@@ -403,6 +415,7 @@ class Connector:
     def close(self) -> None:
         """End all iterations and answers. Idempotent."""
         self._market.close()
+        self._statuses.close()
         self._order_events.close()
         self._supervision_events.close()
         self._endpoint.close()
@@ -486,6 +499,7 @@ class Connector:
             if status_of_one.role == roles.BOOK and status_of_one.readiness in (Readiness.FAILED, Readiness.STARTING):
                 self._market.all_stale(describe(status_of_one, status_of_one.since_ms))
         self._status_changed.set()
+        self._statuses.publish(status)
 
     async def _restore_in_flight(self) -> None:
         try:

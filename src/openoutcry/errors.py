@@ -1,18 +1,31 @@
 """What can go wrong for a bot.
 
+- `ConfigError`: the config cannot be used; lists every mistake
+- `BookTooThin`: the book does not hold the volume that was asked for
 - `OpenoutcryError`
-    - `ConfigError`: the config cannot be used; lists every mistake (from `openoutcry.config.errors`)
     - `ConnectorNotReady`: names what is missing
     - `ConnectorStopped`: the runtime is closed, or the connector restarted before it answered
     - `OrderRefusedError`: the order was not sent; names the rule and both numbers
     - `StaleMarketData`: there is no price that may be shown as fresh
-    - `BookTooThin`: the book does not hold the volume that was asked for
     - `UnknownTradingPair`: not listed, or not followed by this connector
 """
 
 from collections.abc import Iterable
 
+from openoutcry.actors.book.book_queries import BookTooThin
+from openoutcry.config.errors import ConfigError
 from openoutcry.messages.lifecycle import ComponentStatus
+
+__all__ = [
+    "BookTooThin",
+    "ConfigError",
+    "ConnectorNotReady",
+    "ConnectorStopped",
+    "OpenoutcryError",
+    "OrderRefusedError",
+    "StaleMarketData",
+    "UnknownTradingPair",
+]
 
 
 class OpenoutcryError(Exception):
@@ -48,10 +61,6 @@ class OrderRefusedError(OpenoutcryError):
 
 class StaleMarketData(OpenoutcryError):
     """The book of a pair is not to be trusted now; says why."""
-
-
-class BookTooThin(OpenoutcryError):
-    """The book does not hold the volume that was asked for."""
 
 
 class UnknownTradingPair(OpenoutcryError):

@@ -1,0 +1,257 @@
+"""The transport port on aiohttp: the only module in the tree that opens sockets to an exchange.
+
+What it promises beyond the port: a request leaves once (aiohttp's own repetition on a stale connection is off), nothing
+that came is kept unbounded, and no error text holds a query, a header or a body.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+from aiohttp import WSMsgType
+from yarl import URL
+
+from openoutcry.actors.ports.transport import HttpResponse, NotSent, OutcomeUnknown
+from openoutcry.messages.rest import SignedRequest
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+"""Largest answer that is read, after decompression. The longest known one, all trading rules, has about 20 MB."""
+MAX_FRAME_BYTES = 16 * 1024 * 1024
+CLOSE_TIMEOUT_S = 1.0
+CONNECT_SHARE = 0.9
+"""Share of a request's time that may pass before it leaves: what is not connected by then was certainly not sent."""
+
+_TEXT = WSMsgType.TEXT
+_BINARY = WSMsgType.BINARY
+_PING = WSMsgType.PING
+_PONG = WSMsgType.PONG
+_NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+
+
+class AiohttpTransport:
+    """REST requests and WebSockets over one aiohttp session, opened at the first use in the running loop."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+        self._websockets: set[AiohttpWebSocket] = set()
+        self._is_closed = False
+
+    async def request(self, base_url: str, request: SignedRequest, timeout_s: float) -> HttpResponse:
+        """Send a request and wait for the whole answer. Redirects are not followed; TLS is verified.
+
+        Raises:
+            NotSent: it certainly never reached the exchange.
+            OutcomeUnknown: it may have.
+        """
+        session = self._session or self._open_session()
+        # Without the threshold aiohttp rounds both waits up to the same whole second, and which ends first is luck.
+        timeout = aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s * CONNECT_SHARE, ceil_threshold=1e9)
+        try:
+            async with session.request(
+                request.method,
+                URL(base_url + request.path_and_query, encoded=True),
+                data=request.body or None,
+                headers=request.headers,
+                allow_redirects=False,
+                timeout=timeout,
+            ) as response:
+                body = await _read_bounded(response)
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return HttpResponse(status=response.status, headers=headers, body=body)
+        except _NOT_SENT as error:
+            raise NotSent(_explain(base_url, request, error)) from None
+        except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
+            raise OutcomeUnknown(_explain(base_url, request, error)) from None
+
+    async def open_websocket(
+        self,
+        url: str,
+        on_frame: Callable[[bytes], None],
+        on_closed: Callable[[str], None],
+        timeout_s: float = 10.0,
+    ) -> "AiohttpWebSocket":
+        """Open a WebSocket. `on_frame` gets each text or binary frame, `on_closed` the reason, once.
+
+        Raises:
+            NotSent: the connection could not be opened.
+        """
+        session = self._session or self._open_session()
+        try:
+            async with asyncio.timeout(timeout_s):
+                socket = await session.ws_connect(
+                    url,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT_S),
+                    autoping=False,  # answered by hand, so that the server's pings count as signs of life
+                    compress=0,
+                    max_msg_size=MAX_FRAME_BYTES,
+                    decode_text=False,
+                )
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise NotSent(f"WebSocket {_without_query(url)} did not open: {_reason(error)}") from None
+        websocket = AiohttpWebSocket(socket, on_frame, on_closed, self._websockets.discard)
+        self._websockets.add(websocket)
+        return websocket
+
+    async def close(self) -> None:
+        """Close all that is open. Idempotent."""
+        self._is_closed = True
+        await asyncio.gather(*(websocket.close() for websocket in tuple(self._websockets)))
+        if self._session is not None:
+            await self._session.close()
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._is_closed:
+            raise NotSent("the transport is closed")
+        connector = aiohttp.TCPConnector(limit=0, limit_per_host=64, ttl_dns_cache=300, keepalive_timeout=15.0)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+        )
+        # aiohttp repeats a GET or DELETE by itself when a kept connection dies under it. Whether to repeat is the rest
+        # gateway's decision; a test holds that no request leaves twice.
+        self._session._retry_connection = False
+        return self._session
+
+
+class AiohttpWebSocket:
+    """An open WebSocket: one task reads, one writes."""
+
+    def __init__(
+        self,
+        socket: "aiohttp.ClientWebSocketResponse[bool]",
+        on_frame: Callable[[bytes], None],
+        on_closed: Callable[[str], None],
+        on_gone: Callable[["AiohttpWebSocket"], None],
+    ) -> None:
+        self._socket = socket
+        self._on_frame = on_frame
+        self._on_closed = on_closed
+        self._on_gone = on_gone
+        self._last_heard_ns = time.monotonic_ns()
+        self._outgoing: deque[tuple[WSMsgType, bytes]] = deque()
+        self._has_outgoing = asyncio.Event()
+        self._closing_reason = ""
+        self._writer = asyncio.create_task(self._write())
+        self._reader = asyncio.create_task(self._read())
+
+    def send(self, text: str) -> None:
+        """Queue a text frame; frames leave in order. A closed socket swallows it: `on_closed` has told."""
+        self._queue(_TEXT, text.encode())
+
+    def ping(self) -> None:
+        """Send a ping; its pong counts as a sign of life for `last_heard_ns`."""
+        self._queue(_PING, b"")
+
+    @property
+    def last_heard_ns(self) -> int:
+        """Monotonic time of the newest frame of any kind, pings and pongs of the server included."""
+        return self._last_heard_ns
+
+    async def close(self) -> None:
+        """Close, waiting a short while for the other side. Idempotent; `on_closed` is called if it was not."""
+        if not self._reader.done():
+            self._closing_reason = self._closing_reason or "closed by us"
+            await self._socket.close()
+            # Nothing that came before the end may be delivered after it: the reader ends before we return.
+            await asyncio.wait([self._reader], timeout=CLOSE_TIMEOUT_S)
+            self._reader.cancel()
+
+    def _queue(self, kind: WSMsgType, data: bytes) -> None:
+        if not self._reader.done():
+            self._outgoing.append((kind, data))
+            self._has_outgoing.set()
+
+    async def _write(self) -> None:
+        outgoing = self._outgoing
+        try:
+            while True:
+                await self._has_outgoing.wait()
+                self._has_outgoing.clear()
+                while outgoing:
+                    kind, data = outgoing.popleft()
+                    await self._socket.send_frame(data, kind)
+        except (aiohttp.ClientError, OSError):
+            # The reader hears of the lost connection too, and tells; one that only lost its way out is ended here.
+            self._closing_reason = self._closing_reason or "connection lost while sending"
+            await self._socket.close()
+
+    async def _read(self) -> None:
+        receive = self._socket.receive
+        on_frame = self._on_frame
+        monotonic_ns = time.monotonic_ns
+        reason = "connection lost"
+        try:
+            while True:
+                message = await receive()
+                kind = message[0]
+                if kind is _TEXT or kind is _BINARY:
+                    self._last_heard_ns = monotonic_ns()
+                    on_frame(message[1])
+                elif kind is _PING:
+                    self._last_heard_ns = monotonic_ns()
+                    self._queue(_PONG, bytes(message[1]))
+                elif kind is _PONG:
+                    self._last_heard_ns = monotonic_ns()
+                else:
+                    reason = self._why_closed(message)
+                    break
+        finally:
+            self._writer.cancel()
+            self._on_gone(self)
+            self._on_closed(self._closing_reason or reason)
+
+    def _why_closed(self, message: Any) -> str:
+        if message.type is WSMsgType.CLOSE:
+            text = f" {message.extra}" if message.extra else ""
+            return f"closed by the exchange with code {message.data}{text}"
+        if message.type is WSMsgType.ERROR:
+            return f"protocol error: {message.data}"
+        return "connection lost"
+
+
+async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
+    content = response.content
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := await content.readany():
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            response.close()
+            raise aiohttp.ClientPayloadError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _without_query(url: str) -> str:
+    return url.partition("?")[0]
+
+
+def _reason(error: BaseException) -> str:
+    """What happened, in words that cannot hold a query: aiohttp's own texts show the whole URL."""
+    if isinstance(error, aiohttp.WSServerHandshakeError):
+        return f"the server answered {error.status} instead of switching to WebSocket"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "the server's TLS certificate could not be verified"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.os_error.strerror or type(error.os_error).__name__
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return "not connected in time"
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, aiohttp.InvalidURL):
+        return "not a URL"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server closed the connection before it answered"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "the answer was cut short, damaged or too large"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return type(error).__name__
+
+
+def _explain(base_url: str, request: SignedRequest, error: BaseException) -> str:
+    return f"{request.method} {base_url}{_without_query(request.path_and_query)}: {_reason(error)}"

@@ -33,6 +33,7 @@ class LiveOrder:
         "expiry_reason",
         "hold",
         "is_buy",
+        "is_open",
         "level",
         "market",
         "order_id",
@@ -86,6 +87,8 @@ class LiveOrder:
         self.prevented_quantity = ZERO
         self.prevented_match_id: int | None = None
         self.status = OrderStatus.NEW
+        self.is_open = True
+        """Whether the order can still trade."""
         self.expiry_reason: ExpiryReason | None = None
         self.hold = ZERO
         """Locked for this order: quote asset for a buy, base asset for a sell."""
@@ -94,11 +97,6 @@ class LiveOrder:
         self.trades: list[Trade] | None = None
         """None before the first: most orders never trade, and the garbage collector walks every list."""
         self._view: Order | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the order can still trade."""
-        return self.status is OrderStatus.NEW or self.status is OrderStatus.PARTIALLY_FILLED
 
     def touch(self, now_ms: int) -> None:
         """Something about the order has changed."""

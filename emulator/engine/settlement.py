@@ -159,7 +159,11 @@ class Settlement:
         order.remaining -= quantity
         order.executed_quantity += quantity
         order.executed_quote += quote
-        order.status = OrderStatus.PARTIALLY_FILLED if order.remaining else OrderStatus.FILLED
+        if order.remaining:
+            order.status = OrderStatus.PARTIALLY_FILLED
+        else:
+            order.status = OrderStatus.FILLED
+            order.is_open = False
         self._hold(order)
         own_rate = account.maker_fee if is_maker else account.taker_fee
         market_rate = market.maker_fee if is_maker else market.taker_fee
@@ -191,9 +195,9 @@ class Settlement:
         )
         account.add_trade(order, trade)
         order.touch(self._now_ms)
-        if not order.remaining:
+        if not order.is_open:
             account.close_order(order)
-        is_on_book = bool(order.remaining) and order.type is not OrderType.MARKET
+        is_on_book = order.is_open and order.type is not OrderType.MARKET
         self._report(order, ExecutionType.TRADE, is_on_book=is_on_book, trade=trade)
         return trade
 
@@ -207,6 +211,7 @@ class Settlement:
 
     def _end(self, order: LiveOrder, status: OrderStatus) -> None:
         order.status = status
+        order.is_open = False
         self._hold(order)
         order.touch(self._now_ms)
         order.account.close_order(order)

@@ -495,3 +495,44 @@ def test_amounts_beyond_the_exact_range_are_refused_whole() -> None:
     place(exchange, "a", "BUY", "99999999.99999999", "99999999.99999999", symbol="XY")
     total = {asset: sum(balance(exchange, "a", asset)) + exchange.fees_collected[asset] for asset in ("X", "Y")}
     assert total == {"X": Decimal(10) ** 18, "Y": Decimal(10) ** 18}
+
+
+def test_fees_are_rounded_down_to_the_assets_last_digit(exchange: Exchange) -> None:
+    place(exchange, "maker", "SELL", "0.05999", "99.99")
+    fills = place(exchange, "taker", "BUY", "0.05999", "99.99").fills
+    assert fills[0].fee == Decimal("0.00005999")
+    maker_fill = exchange.my_trades("maker", "BTCUSDT")[0]
+    assert maker_fill.quote_quantity * Decimal("0.001") == Decimal("0.0059984001")
+    assert maker_fill.fee == Decimal("0.0059984")
+    exchange.open_account("cheap", {"USDT": Decimal(10)}, taker_fee=Decimal("0.00015"))
+    place(exchange, "maker", "SELL", "0.05999", "99.99")
+    # Exactly 0.0000089985.
+    assert place(exchange, "cheap", "BUY", "0.05999", "99.99").fills[0].fee == Decimal("0.00000899")
+
+
+def test_a_limit_maker_that_meets_only_its_own_account_is_refused_in_any_mode(exchange: Exchange) -> None:
+    place(exchange, "taker", "SELL", 1, 100)
+    for mode in SelfTradePrevention:
+        new = request("BUY", 1, 100, kind="LIMIT_MAKER", self_trade_prevention_mode=mode)
+        assert refusal(exchange, "taker", new) == (-2010, "Order would immediately match and take.")
+
+
+def test_what_self_trade_prevention_takes_from_an_order_by_quote_quantity_is_counted(exchange: Exchange) -> None:
+    place(exchange, "maker", "SELL", 1, 100)
+    place(exchange, "taker", "SELL", 1, 200)
+    mode = SelfTradePrevention.EXPIRE_TAKER
+    order = place(
+        exchange,
+        "taker",
+        "BUY",
+        None,
+        kind="MARKET",
+        quote_quantity=Decimal(150),
+        self_trade_prevention_mode=mode,
+    ).order
+    assert (order.status, order.executed_quantity, order.prevented_quantity, order.quantity) == (
+        OrderStatus.EXPIRED_IN_MATCH,
+        Decimal(1),
+        Decimal("0.25"),
+        Decimal("1.25"),
+    )

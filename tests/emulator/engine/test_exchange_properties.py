@@ -347,5 +347,5 @@ class Machine(RuleBasedStateMachine):
                         assert order.executed_quantity + order.prevented_quantity == order.quantity
 
 
-Machine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Machine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestWhateverAccountsDo = Machine.TestCase

@@ -6,15 +6,21 @@ from pathlib import Path
 
 import orjson
 
+from openoutcry.emulator.recording import Recording
 from openoutcry.emulator.server import TEST_API_KEY, TEST_API_SECRET, EmulatorServer, EmulatorUrls
 
 
 async def emulate(port: int, as_json: bool, replay: Path | None, stop: asyncio.Event) -> int:
     """Serve on `port` (0: any) until `stop` is set, and return the exit status.
 
-    Prints the three URLs and the test key and secret, as one JSON line if so asked.
+    Prints the three URLs and the test key and secret, as one JSON line if so asked. With `replay`, a recording is
+    served in place of simulated markets.
+
+    Raises:
+        PortInUse: another program has the port.
+        BadRecording: `replay` names no recording.
     """
-    server = EmulatorServer(port=port)
+    server = EmulatorServer(port=port, replay=None if replay is None else Recording.load(replay))
     urls = await server.start()
     try:
         sys.stdout.write(_as_json(urls) if as_json else _as_text(urls))

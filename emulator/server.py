@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Self
@@ -14,13 +14,15 @@ from aiohttp import web
 from openoutcry.emulator.binance.auth import hmac_key
 from openoutcry.emulator.binance.exchange import BinanceExchange
 from openoutcry.emulator.binance.limits import RateLimits
-from openoutcry.emulator.binance.publisher import TICK_MS, Publisher
+from openoutcry.emulator.binance.publisher import TICK_MS, Payload, Publisher
 from openoutcry.emulator.binance.rest import HttpRequest, HttpResponse, http
 from openoutcry.emulator.binance.user_events import user_event
 from openoutcry.emulator.engine import Market, OrderFlow
 from openoutcry.emulator.faults import FaultPlan
 from openoutcry.emulator.hubs import MarketHub, UserHub
 from openoutcry.emulator.markets import default_balances, default_markets
+from openoutcry.emulator.recording import Recording
+from openoutcry.emulator.replay import Replay, ReplayStart
 from openoutcry.emulator.rest_side import RestSide
 from openoutcry.emulator.sockets import reset
 from openoutcry.emulator.ws_side import WS_API_PATH, WebSocketSide
@@ -73,6 +75,9 @@ class EmulatorServer:
         clock: wall time in milliseconds.
         auto_tick: False: time-driven work (order flow, depth diffs, pings) happens only in calls of `tick`.
         ping_interval_s, lifetime_s: of WebSockets, in seconds.
+        replay: a recording to serve in place of markets of its own.
+        replay_speed: how many recorded seconds go by in one; None or 0 for as fast as possible.
+        replay_start: when the replay begins.
     """
 
     def __init__(
@@ -88,8 +93,14 @@ class EmulatorServer:
         auto_tick: bool = True,
         ping_interval_s: float = 20.0,
         lifetime_s: float = 86_400.0,
+        replay: Recording | None = None,
+        replay_speed: float | None = 1.0,
+        replay_start: ReplayStart = ReplayStart.ON_SUBSCRIBE,
     ) -> None:
-        markets = default_markets() if markets is None else markets
+        if replay is not None:
+            markets = {}
+        elif markets is None:
+            markets = default_markets()
         self.binance = BinanceExchange([market for market, _ in markets.values()], limits)
         self.exchange = self.binance.engine
         """The truth, for comparisons."""
@@ -110,7 +121,11 @@ class EmulatorServer:
         self._flow = OrderFlow(flow_seed, prices) if flow_seed is not None and prices else None
         self._flow_every_ticks = flow_every_ticks
         self._publisher = Publisher(self.binance)
-        self._market_hub = MarketHub(self._publisher, self.faults, self.now_ms)
+        self.replay: Replay | None = None
+        """The replay under way, if there is one."""
+        if replay is not None:
+            self.replay = Replay(replay, self._publish, speed=replay_speed, start=replay_start)
+        self._market_hub = MarketHub(self.replay or self._publisher, self.faults, self.now_ms)
         self._user_hub = UserHub(self.faults, self.now_ms)
         self._rest = RestSide(self._respond, self.faults)
         self._ws = WebSocketSide(
@@ -142,6 +157,8 @@ class EmulatorServer:
             self._tick_handle.cancel()
             self._tick_handle = None
         await self.stop_listening()
+        if self.replay is not None:
+            await self.replay.stop()
         for socket in tuple(self._ws.sockets):
             socket.close()
         if self._web_server is not None:
@@ -264,10 +281,17 @@ class EmulatorServer:
         return await self._rest.handle(request)
 
     def _respond(self, request: HttpRequest) -> HttpResponse:
+        if self.replay is not None:
+            recorded = self.replay.respond(request, self.now_ms())
+            if recorded is not None:
+                return recorded
         response = http(self.binance, request, self.now_ms())
         if request.method != "GET":
             self._flush_soon()
         return response
+
+    def _publish(self, payloads: Iterable[Payload]) -> None:
+        self._market_hub.publish(payloads)
 
     def _flush_soon(self) -> None:
         """Send what happened once the answer under way is written."""

@@ -75,7 +75,7 @@ class BinanceExchange:
                 continue
             if isinstance(event, OrderReport) and event.execution_type is ExecutionType.TRADE:
                 self._give_back_order_count(event)
-            if self.listeners[event.account_id]:
+            if self.listeners.get(event.account_id):
                 self.user_outbox.append(event)
 
     def _give_back_order_count(self, report: OrderReport) -> None:

@@ -37,12 +37,12 @@ def placed_result(order: Order) -> JsonObject:
         "executedQty": amount(order.executed_quantity),
         "origQuoteOrderQty": amount(order.quote_quantity),
         "cummulativeQuoteQty": amount(order.executed_quote),
-        "status": order.status.value,
-        "timeInForce": order.time_in_force.value,
-        "type": order.type.value,
-        "side": order.side.value,
+        "status": order.status,
+        "timeInForce": order.time_in_force,
+        "type": order.type,
+        "side": order.side,
         "workingTime": order.created_ms,
-        "selfTradePreventionMode": order.self_trade_prevention_mode.value,
+        "selfTradePreventionMode": order.self_trade_prevention_mode,
     }
     _add_conditional_fields(answer, order)
     return answer
@@ -78,11 +78,11 @@ def cancelled(order: Order, cancel_id: str) -> JsonObject:
         "executedQty": amount(order.executed_quantity),
         "origQuoteOrderQty": amount(order.quote_quantity),
         "cummulativeQuoteQty": amount(order.executed_quote),
-        "status": order.status.value,
-        "timeInForce": order.time_in_force.value,
-        "type": order.type.value,
-        "side": order.side.value,
-        "selfTradePreventionMode": order.self_trade_prevention_mode.value,
+        "status": order.status,
+        "timeInForce": order.time_in_force,
+        "type": order.type,
+        "side": order.side,
+        "selfTradePreventionMode": order.self_trade_prevention_mode,
     }
     _add_conditional_fields(answer, order)
     return answer
@@ -99,10 +99,10 @@ def queried(order: Order) -> JsonObject:
         "origQty": amount(order.quantity),
         "executedQty": amount(order.executed_quantity),
         "cummulativeQuoteQty": amount(order.executed_quote),
-        "status": order.status.value,
-        "timeInForce": order.time_in_force.value,
-        "type": order.type.value,
-        "side": order.side.value,
+        "status": order.status,
+        "timeInForce": order.time_in_force,
+        "type": order.type,
+        "side": order.side,
         "stopPrice": "0.00000000",
         "icebergQty": "0.00000000",
         "time": order.created_ms,
@@ -110,7 +110,7 @@ def queried(order: Order) -> JsonObject:
         "isWorking": True,
         "workingTime": order.created_ms,
         "origQuoteOrderQty": amount(order.quote_quantity),
-        "selfTradePreventionMode": order.self_trade_prevention_mode.value,
+        "selfTradePreventionMode": order.self_trade_prevention_mode,
     }
     _add_conditional_fields(answer, order)
     return answer
@@ -121,7 +121,7 @@ def _add_conditional_fields(answer: JsonObject, order: Order) -> None:
         answer["preventedMatchId"] = order.prevented_match_id
         answer["preventedQuantity"] = amount(order.prevented_quantity)
     if order.expiry_reason is not None:
-        answer["expiryReason"] = order.expiry_reason.value
+        answer["expiryReason"] = order.expiry_reason
 
 
 def my_trade(trade: Trade) -> JsonObject:

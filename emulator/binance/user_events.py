@@ -39,17 +39,17 @@ def _execution_report(report: OrderReport) -> JsonObject:
         "E": report.time_ms,
         "s": order.symbol,
         "c": report.cancel_id if is_cancel else order.client_order_id,
-        "S": order.side.value,
-        "o": order.type.value,
-        "f": order.time_in_force.value,
+        "S": order.side,
+        "o": order.type,
+        "f": order.time_in_force,
         "q": amount(order.quantity),
         "p": amount(order.price),
         "P": _NONE,
         "F": _NONE,
         "g": -1,
         "C": order.client_order_id if is_cancel else "",
-        "x": report.execution_type.value,
-        "X": order.status.value,
+        "x": report.execution_type,
+        "X": order.status,
         "r": "NONE",
         "i": order.order_id,
         "l": amount(trade.quantity) if trade else _NONE,
@@ -68,7 +68,7 @@ def _execution_report(report: OrderReport) -> JsonObject:
         "Y": amount(trade.quote_quantity) if trade else _NONE,
         "Q": amount(order.quote_quantity),
         "W": order.created_ms,
-        "V": order.self_trade_prevention_mode.value,
+        "V": order.self_trade_prevention_mode,
     }
     if order.prevented_match_id is not None:
         shown["v"] = order.prevented_match_id
@@ -76,7 +76,7 @@ def _execution_report(report: OrderReport) -> JsonObject:
         if report.last_prevented_quantity is not None:
             shown["B"] = amount(report.last_prevented_quantity)
     if order.expiry_reason is not None:
-        shown["eR"] = order.expiry_reason.value
+        shown["eR"] = order.expiry_reason
     return shown
 
 

@@ -5,6 +5,8 @@ that came is kept unbounded, and no error text holds a query, a header or a body
 """
 
 import asyncio
+import os
+import socket
 import time
 from collections import deque
 from collections.abc import Callable
@@ -47,12 +49,13 @@ class AiohttpTransport:
             OutcomeUnknown: it may have.
         """
         session = self._session or self._open_session()
+        url = _url(base_url + request.path_and_query)
         # Without the threshold aiohttp rounds both waits up to the same whole second, and which ends first is luck.
         timeout = aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s * CONNECT_SHARE, ceil_threshold=1e9)
         try:
             async with session.request(
                 request.method,
-                URL(base_url + request.path_and_query, encoded=True),
+                url,
                 data=request.body or None,
                 headers=request.headers,
                 allow_redirects=False,
@@ -81,7 +84,7 @@ class AiohttpTransport:
         session = self._session or self._open_session()
         try:
             async with asyncio.timeout(timeout_s):
-                socket = await session.ws_connect(
+                connection = await session.ws_connect(
                     url,
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT_S),
                     autoping=False,  # answered by hand, so that the server's pings count as signs of life
@@ -91,7 +94,7 @@ class AiohttpTransport:
                 )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise NotSent(f"WebSocket {_without_query(url)} did not open: {_reason(error)}") from None
-        websocket = AiohttpWebSocket(socket, on_frame, on_closed, self._websockets.discard)
+        websocket = AiohttpWebSocket(connection, on_frame, on_closed, self._websockets.discard)
         self._websockets.add(websocket)
         return websocket
 
@@ -99,8 +102,9 @@ class AiohttpTransport:
         """Close all that is open. Idempotent."""
         self._is_closed = True
         await asyncio.gather(*(websocket.close() for websocket in tuple(self._websockets)))
-        if self._session is not None:
-            await self._session.close()
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._is_closed:
@@ -122,12 +126,12 @@ class AiohttpWebSocket:
 
     def __init__(
         self,
-        socket: "aiohttp.ClientWebSocketResponse[bool]",
+        connection: "aiohttp.ClientWebSocketResponse[bool]",
         on_frame: Callable[[bytes], None],
         on_closed: Callable[[str], None],
         on_gone: Callable[["AiohttpWebSocket"], None],
     ) -> None:
-        self._socket = socket
+        self._connection = connection
         self._on_frame = on_frame
         self._on_closed = on_closed
         self._on_gone = on_gone
@@ -155,7 +159,7 @@ class AiohttpWebSocket:
         """Close, waiting a short while for the other side. Idempotent; `on_closed` is called if it was not."""
         if not self._reader.done():
             self._closing_reason = self._closing_reason or "closed by us"
-            await self._socket.close()
+            await self._connection.close()
             # Nothing that came before the end may be delivered after it: the reader ends before we return.
             await asyncio.wait([self._reader], timeout=CLOSE_TIMEOUT_S)
             self._reader.cancel()
@@ -173,14 +177,14 @@ class AiohttpWebSocket:
                 self._has_outgoing.clear()
                 while outgoing:
                     kind, data = outgoing.popleft()
-                    await self._socket.send_frame(data, kind)
+                    await self._connection.send_frame(data, kind)
         except (aiohttp.ClientError, OSError):
             # The reader hears of the lost connection too, and tells; one that only lost its way out is ended here.
             self._closing_reason = self._closing_reason or "connection lost while sending"
-            await self._socket.close()
+            await self._connection.close()
 
     async def _read(self) -> None:
-        receive = self._socket.receive
+        receive = self._connection.receive
         on_frame = self._on_frame
         monotonic_ns = time.monotonic_ns
         reason = "connection lost"
@@ -226,6 +230,17 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
+def _url(text: str) -> URL:
+    try:
+        url = URL(text, encoded=True)
+        is_reachable = bool(url.host and url.port)
+    except ValueError:
+        is_reachable = False
+    if not is_reachable:
+        raise NotSent(f"{_without_query(text)!r} is not a URL that can be reached")
+    return url
+
+
 def _without_query(url: str) -> str:
     return url.partition("?")[0]
 
@@ -237,7 +252,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return "the server's TLS certificate could not be verified"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or type(error.os_error).__name__
+        return _operating_system_reason(error.os_error)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return "not connected in time"
     if isinstance(error, TimeoutError):
@@ -248,9 +263,15 @@ def _reason(error: BaseException) -> str:
         return "the server closed the connection before it answered"
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the answer was cut short, damaged or too large"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, OSError):
+        return _operating_system_reason(error)
     return type(error).__name__
+
+
+def _operating_system_reason(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return "the host's name could not be resolved"
+    return os.strerror(error.errno) if error.errno else type(error).__name__
 
 
 def _explain(base_url: str, request: SignedRequest, error: BaseException) -> str:

@@ -1,0 +1,365 @@
+"""The real transport against real sockets that behave badly."""
+
+import asyncio
+import gzip
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from openoutcry.actors.ports import aiohttp_transport
+from openoutcry.actors.ports.aiohttp_transport import AiohttpTransport
+from openoutcry.actors.ports.transport import NotSent, OutcomeUnknown, TransportError
+from openoutcry.messages.rest import SignedRequest
+
+SECRET = "signature=0123456789abcdef"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[AiohttpTransport]:
+    transport = AiohttpTransport()
+    yield transport
+    await transport.close()
+
+
+@asynccontextmanager
+async def exchange(handler: Handler) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def raw_server(
+    talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[str]:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await talk(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+def request(method: str = "GET", path: str = "/api/v3/order", body: bytes = b"") -> SignedRequest:
+    return SignedRequest(
+        method=method,
+        path_and_query=f"{path}?symbol=BTCUSDT&{SECRET}",
+        body=body,
+        headers=(("X-MBX-APIKEY", "the-key"),),
+    )
+
+
+def everything_shown(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error)) + repr(error)
+
+
+async def test_a_request_arrives_as_it_was_signed_and_its_answer_comes_back_whole(transport: AiohttpTransport) -> None:
+    seen = []
+
+    async def handler(arrived: web.Request) -> web.Response:
+        seen.append((arrived.method, arrived.raw_path, arrived.headers["X-MBX-APIKEY"], await arrived.read()))
+        return web.Response(status=418, headers={"Retry-After": "7", "Set-Cookie": "a=b"}, body=b"x" * 200_000)
+
+    async with exchange(handler) as url:
+        signed = SignedRequest(
+            method="POST",
+            path_and_query="/api/v3/order?symbol=%E5%B8%81%20x&signature=a%2Fb%3D%3D",
+            body=b"side=BUY",
+            headers=(("X-MBX-APIKEY", "the-key"),),
+        )
+        answers = [await transport.request(url, signed, 5.0) for _ in range(2)]
+    assert seen == [("POST", signed.path_and_query, "the-key", b"side=BUY")] * 2
+    assert answers[0].status == 418
+    assert answers[0].headers["retry-after"] == "7"
+    assert answers[0].body == b"x" * 200_000
+
+
+async def test_a_redirect_is_an_answer_and_is_not_followed(transport: AiohttpTransport) -> None:
+    paths = []
+
+    async def handler(arrived: web.Request) -> web.Response:
+        paths.append(arrived.path)
+        return web.Response(status=302, headers={"Location": "/elsewhere"})
+
+    async with exchange(handler) as url:
+        assert (await transport.request(url, request(), 5.0)).status == 302
+    assert paths == ["/api/v3/order"]
+
+
+async def test_a_refused_connection_was_certainly_not_sent(transport: AiohttpTransport) -> None:
+    async with raw_server(_silence) as url:
+        pass
+    with pytest.raises(NotSent, match=r"POST http://127\.0\.0\.1:\d+/api/v3/order: .*refused") as raised:
+        await transport.request(url, request("POST"), 5.0)
+    assert SECRET not in everything_shown(raised.value)
+
+
+async def test_an_unknown_host_and_a_bad_url_were_certainly_not_sent(transport: AiohttpTransport) -> None:
+    for url in ("http://no-such-host.invalid", "http://127.0.0.1:99999"):
+        with pytest.raises(NotSent) as raised:
+            await transport.request(url, request(), 5.0)
+        assert SECRET not in everything_shown(raised.value)
+
+
+async def test_an_answer_that_does_not_come_in_time_leaves_the_outcome_unknown(transport: AiohttpTransport) -> None:
+    async with raw_server(_silence) as url:
+        with pytest.raises(OutcomeUnknown, match="timed out") as raised:
+            await transport.request(url, request("POST"), 0.1)
+    assert SECRET not in everything_shown(raised.value)
+
+
+async def test_a_connection_that_is_not_made_in_time_was_certainly_not_sent(transport: AiohttpTransport) -> None:
+    async with raw_server(_silence) as url:
+        # The server speaks no TLS and never answers the greeting: the wait ends while connecting.
+        with pytest.raises(NotSent, match="not connected in time") as raised:
+            await transport.request(url.replace("http:", "https:"), request("POST"), 0.2)
+    assert SECRET not in everything_shown(raised.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n",
+        b"garbage\r\n\r\n",
+    ],
+)
+async def test_an_answer_that_breaks_off_leaves_the_outcome_unknown(transport: AiohttpTransport, answer: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+
+    async with raw_server(talk) as url:
+        with pytest.raises(OutcomeUnknown) as raised:
+            await transport.request(url, request("POST"), 5.0)
+    assert SECRET not in everything_shown(raised.value)
+    assert "the-key" not in everything_shown(raised.value)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+async def test_no_request_leaves_twice_when_a_kept_connection_dies_under_it(
+    transport: AiohttpTransport, method: str
+) -> None:
+    heard = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal heard
+        await reader.readuntil(b"\r\n\r\n")
+        heard += 1
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        await writer.drain()
+        await reader.readuntil(b"\r\n\r\n")
+        heard += 1  # and hang up without a word
+
+    async with raw_server(talk) as url:
+        assert (await transport.request(url, request(method), 5.0)).body == b"{}"
+        with pytest.raises(OutcomeUnknown, match="closed the connection"):
+            await transport.request(url, request(method), 5.0)
+    assert heard == 2
+
+
+async def test_an_answer_that_swells_without_end_is_cut_off(
+    transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aiohttp_transport, "MAX_BODY_BYTES", 1_000_000)
+    bomb = gzip.compress(b"\0" * 50_000_000)
+
+    async def handler(_arrived: web.Request) -> web.Response:
+        return web.Response(body=bomb, headers={"Content-Encoding": "gzip"})
+
+    async with exchange(handler) as url:
+        with pytest.raises(OutcomeUnknown, match="too large"):
+            await transport.request(url, request(), 5.0)
+
+
+class Listener:
+    """What a WebSocket brought, and why it closed."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.closings: list[str] = []
+        self._news = asyncio.Event()
+
+    def on_frame(self, frame: bytes) -> None:
+        self.frames.append(frame)
+        self._news.set()
+
+    def on_closed(self, reason: str) -> None:
+        self.closings.append(reason)
+        self._news.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._news.clear()
+            await asyncio.wait_for(self._news.wait(), 5)
+
+
+async def test_frames_leave_and_arrive_in_order_and_closing_tells_once(transport: AiohttpTransport) -> None:
+    async def handler(arrived: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(arrived)
+        async for message in socket:
+            await (socket.send_str(message.data) if int(message.data) % 2 else socket.send_bytes(message.data.encode()))
+        return socket
+
+    listener = Listener()
+    async with exchange(handler) as url:
+        websocket = await transport.open_websocket(url.replace("http", "ws"), listener.on_frame, listener.on_closed)
+        for number in range(500):
+            websocket.send(str(number))
+        await listener.until(lambda: len(listener.frames) == 500)
+        await websocket.close()
+        await websocket.close()
+        websocket.send("to nobody")
+    assert listener.frames == [str(number).encode() for number in range(500)]
+    assert listener.closings == ["closed by us"]
+
+
+async def test_pings_are_answered_and_are_signs_of_life_and_so_are_pongs(transport: AiohttpTransport) -> None:
+    pongs: list[bytes] = []
+    heard_pong = asyncio.Event()
+
+    async def handler(arrived: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(autoping=False)
+        await socket.prepare(arrived)
+        await socket.ping(b"are you there")
+        async for message in socket:
+            if message.type is aiohttp.WSMsgType.PONG:
+                pongs.append(bytes(message.data))
+                heard_pong.set()
+            elif message.type is aiohttp.WSMsgType.PING:
+                await socket.pong(message.data)
+                await socket.send_str("ponged")
+        return socket
+
+    listener = Listener()
+    async with exchange(handler) as url:
+        websocket = await transport.open_websocket(url.replace("http", "ws"), listener.on_frame, listener.on_closed)
+        opened_ns = websocket.last_heard_ns
+        await asyncio.wait_for(heard_pong.wait(), 5)
+        after_ping_ns = websocket.last_heard_ns
+        assert after_ping_ns > opened_ns
+        websocket.ping()
+        await listener.until(lambda: bool(listener.frames))
+        assert websocket.last_heard_ns > after_ping_ns
+    assert pongs == [b"are you there"]
+
+
+async def test_the_exchanges_reason_for_closing_is_told(transport: AiohttpTransport) -> None:
+    async def handler(arrived: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(arrived)
+        await socket.send_str("last words")
+        await socket.close(code=1008, message=b"Too many requests")
+        return socket
+
+    listener = Listener()
+    async with exchange(handler) as url:
+        await transport.open_websocket(url.replace("http", "ws"), listener.on_frame, listener.on_closed)
+        await listener.until(lambda: bool(listener.closings))
+    assert listener.frames == [b"last words"]
+    assert listener.closings == ["closed by the exchange with code 1008 Too many requests"]
+
+
+@pytest.mark.parametrize("is_reset", [True, False])
+async def test_a_socket_that_is_torn_is_told_once(transport: AiohttpTransport, is_reset: bool) -> None:
+    async def handler(arrived: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(arrived)
+        assert arrived.transport is not None
+        if is_reset:
+            arrived.transport.abort()
+        else:
+            arrived.transport.close()
+        return socket
+
+    listener = Listener()
+    async with exchange(handler) as url:
+        websocket = await transport.open_websocket(url.replace("http", "ws"), listener.on_frame, listener.on_closed)
+        await listener.until(lambda: bool(listener.closings))
+        await websocket.close()
+    assert listener.closings == ["connection lost"]
+
+
+async def test_a_frame_that_is_too_large_ends_the_stream(
+    transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aiohttp_transport, "MAX_FRAME_BYTES", 1_000)
+
+    async def handler(arrived: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(arrived)
+        await socket.send_bytes(b"x" * 2_000)
+        await socket.receive()
+        return socket
+
+    listener = Listener()
+    async with exchange(handler) as url:
+        await transport.open_websocket(url.replace("http", "ws"), listener.on_frame, listener.on_closed)
+        await listener.until(lambda: bool(listener.closings))
+    assert listener.frames == []
+    assert "protocol error" in listener.closings[0]
+
+
+async def test_a_websocket_that_does_not_open_was_not_sent_and_shows_no_query(transport: AiohttpTransport) -> None:
+    async def refuses(_arrived: web.Request) -> web.Response:
+        return web.Response(status=403)
+
+    listener = Listener()
+    async with exchange(refuses) as url, raw_server(_silence) as silent:
+        socket_url = url.replace("http", "ws")
+        for bad, text in (
+            (socket_url, "403"),
+            (silent.replace("http", "ws"), "timed out"),
+            ("ws://127.0.0.1:1", "refused"),
+            ("nonsense", "not a URL"),
+        ):
+            with pytest.raises(NotSent, match=text) as raised:
+                await transport.open_websocket(f"{bad}/ws?{SECRET}", listener.on_frame, listener.on_closed, 0.2)
+            assert SECRET not in everything_shown(raised.value)
+    assert listener.closings == []
+
+
+async def test_a_closed_transport_closes_what_was_open_and_opens_nothing() -> None:
+    async def handler(arrived: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(arrived)
+        await socket.receive()
+        return socket
+
+    transport = AiohttpTransport()
+    listener = Listener()
+    async with exchange(handler) as url:
+        await transport.open_websocket(url.replace("http", "ws"), listener.on_frame, listener.on_closed)
+        await transport.close()
+        await transport.close()
+        assert listener.closings == ["closed by us"]
+        with pytest.raises(TransportError):
+            await transport.request(url, request(), 1.0)
+
+
+async def _silence(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    await reader.read()

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from openoutcry.messages.trading_rules import RateLimit
+
 
 class Security(StrEnum):
     """What the exchange wants to see with a request."""
@@ -172,3 +174,10 @@ class ClockOffset:
     offset_ms: float
     uncertainty_ms: float
     """Half of the round trip of the best measurement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimitsKnown:
+    """To the gateway: the exchange's own word on what it limits."""
+
+    limits: tuple[RateLimit, ...]

@@ -2,6 +2,7 @@
 
 import asyncio
 import difflib
+import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -75,7 +76,10 @@ class ConnectorCheck:
             ws_url=settings.ws_url or domain.ws_url,
             ws_api_url=settings.ws_api_url or domain.ws_api_url,
         )
+        self._key_settings = f"the key's settings at {settings.exchange}"
         self._offset_ms = 0
+        self._rules: dict[str, TradingRule] = {}
+        """Those of the config's pairs that the exchange lists."""
         self._findings: list[Finding] = []
 
     async def run(self) -> list[Finding]:
@@ -116,26 +120,49 @@ class ConnectorCheck:
     async def _check_permissions(self, credentials: Credentials) -> None:
         try:
             response = await self._request(self._dialect.build_balances(), credentials)
-            permissions = self._dialect.parse_permissions(response.body)
+            account_may = self._dialect.parse_permissions(response.body)
         except UnusableCredentials as error:
             self._note("keys", Verdict.FAIL, str(error), "copy the secret again, whole")
+            return
         except _Refused as refusal:
-            self._note("keys", Verdict.FAIL, f"the exchange refuses the key: {refusal}", _mend(refusal.error))
+            self._note("keys", Verdict.FAIL, f"the key may not read: {refusal}", _mend(refusal.error))
+            return
         except (TransportError, MalformedPayload) as error:
             self._note("keys", Verdict.FAIL, f"the account cannot be asked for: {error}", "try again")
-        else:
-            self._judge_permissions(permissions)
+            return
+        self._note("keys", Verdict.OK, "the key may read the account")
+        await self._check_trade_permission(credentials, account_may)
+        if "withdraw" in account_may:
+            text = "the exchange says that withdrawals are allowed, which no bot needs"
+            self._note("withdrawals", Verdict.WARN, text, f"see that {self._key_settings} forbid them")
 
-    def _judge_permissions(self, permissions: frozenset[str]) -> None:
-        self._note("keys", Verdict.OK, f"the key is valid; it may {', '.join(sorted(permissions)) or 'do nothing'}")
-        where = f"in the key's settings at {self._settings.exchange}"
-        if "read" not in permissions:
-            self._note("permissions", Verdict.FAIL, "the key may not read the account", f"allow reading {where}")
-        if "trade" not in permissions:
-            self._note("permissions", Verdict.FAIL, "the key may not trade", f"allow spot trading {where}")
-        if "withdraw" in permissions:
-            text = "the key may withdraw, which no bot needs"
-            self._note("permissions", Verdict.WARN, text, f"forbid withdrawals {where}")
+    async def _check_trade_permission(self, credentials: Credentials, account_may: frozenset[str]) -> None:
+        mend = f"allow spot trading in {self._key_settings}"
+        if "trade" not in account_may:
+            self._note("trading", Verdict.FAIL, "the account may not trade", mend)
+            return
+        rule = next(iter(self._rules.values()), None)
+        if rule is None:
+            self._note("trading", Verdict.WARN, "whether the key may trade is not known", "mend trading_pairs first")
+            return
+        # What an account may do is not what the key may do, and no exchange has a common way to ask for that. To cancel
+        # an order that nobody ever placed needs the permission and does nothing.
+        request = self._dialect.build_cancel_order(rule, self._unused_order_id(), None)
+        try:
+            await self._request(request, credentials)
+        except _Refused as refusal:
+            if refusal.error.kind is not ErrorKind.UNKNOWN_ORDER:
+                self._note("trading", Verdict.FAIL, f"the key may not trade: {refusal}", mend)
+                return
+        except TransportError as error:
+            self._note("trading", Verdict.FAIL, f"whether the key may trade is not known: {error}", "try again")
+            return
+        self._note("trading", Verdict.OK, "the key may trade")
+
+    def _unused_order_id(self) -> str:
+        rule = self._dialect.client_order_id_rule
+        length = min(rule.max_length - len(rule.prefix), 20)
+        return rule.prefix + "".join(secrets.choice(rule.alphabet) for _ in range(length))
 
     async def _check_user_stream(self, credentials: Credentials) -> None:
         url = self._dialect.user_stream_url(self._endpoints)
@@ -224,7 +251,9 @@ class ConnectorCheck:
             close = difflib.get_close_matches(pair.upper(), listed, n=1)
             mend = f"did you mean {close[0]}?" if close else "name it as the exchange does, BASE-QUOTE"
             self._note("trading pairs", Verdict.FAIL, f"{pair} is not listed", mend)
-        elif not rule.is_trading:
+            return
+        self._rules[pair] = rule
+        if not rule.is_trading:
             mend = "orders on it will be refused; wait, or take it out of trading_pairs"
             self._note("trading pairs", Verdict.WARN, f"{pair} is not trading now (status {rule.status})", mend)
         else:

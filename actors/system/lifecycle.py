@@ -13,6 +13,7 @@ from thespian.system.utilis import actualActorClass, withPossibleInitArgs
 
 from openoutcry.actors.system.cell import Cell
 from openoutcry.actors.system.kernel import Kernel
+from openoutcry.actors.system.reference import ActorReference
 
 _logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Nursery:
         kernel: Kernel,
         capabilities: dict[str, Any],
         load_module: Callable[[str, str, str], Any],
-        attach: Callable[[Cell], Any],
+        attach: Callable[[Cell], ActorReference],
         on_gone: Callable[[Any], None],
     ) -> None:
         """`load_module(source_hash, module, name)` loads a class; `attach(cell)` makes an actor's `_myRef`."""
@@ -109,7 +110,8 @@ class Nursery:
         return arguments.create(actor_class)
 
     def _settle(self, cell: Cell, instance: Any, global_name: str | None) -> None:
-        instance._myRef = self._attach(cell)
+        instance._myRef = reference = self._attach(cell)
+        reference.shorten_send(instance)
         cell.occupy(instance)
         self._kernel.add_cell(cell)
         if global_name:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from thespian.actors import WakeupMessage
+from thespian.actors import Actor, ActorAddress, InvalidActorAddress, WakeupMessage
 from thespian.system.timing import timePeriodSeconds
 
 from openoutcry.actors.system.cell import Cell
@@ -15,19 +15,55 @@ from openoutcry.actors.system.timers import Timer
 
 if TYPE_CHECKING:
     from openoutcry.actors.system.base import AsyncioSystemBase
+    from openoutcry.actors.system.kernel import Kernel
+
+
+def _sender_for(own_kernel: Kernel, own_address: Any) -> Callable[[Any, Any], None]:
+    """Return the function that sends for one actor: the hot path, `Kernel.post` with the calls unrolled."""
+    append_ready = own_kernel.ready.append
+
+    def send(target: Any, message: Any) -> None:
+        try:
+            cell = target.cell
+            kernel = cell.kernel
+        except AttributeError:
+            # An address as Thespian makes it, a pickled one, that of an actor that has exited, or none at all.
+            if not isinstance(target, ActorAddress):
+                raise InvalidActorAddress(target, "not a valid ActorAddress for sending messages to") from None
+            own_kernel.send(target, message, own_address)
+            return
+        if kernel is not own_kernel:
+            kernel.post(cell, message, own_address)
+            return
+        cell.post((message, own_address))
+        if cell.idle:
+            cell.idle = False
+            append_ready(cell)
+            if not own_kernel.awake:
+                own_kernel.wake()
+
+    return send
 
 
 class ActorReference:
     """The operations of one actor on its system. Thespian's `Actor` calls these by the names it gives them."""
 
-    __slots__ = ("_append_ready", "_cell", "_kernel", "address", "base")
+    __slots__ = ("_cell", "_kernel", "actor_send", "address", "base")
 
     def __init__(self, base: AsyncioSystemBase, cell: Cell) -> None:
         self.base = base
         self.address = cell.address
         self._cell = cell
         self._kernel = cell.kernel
-        self._append_ready = cell.kernel.ready.append
+        self.actor_send = _sender_for(cell.kernel, cell.address)
+
+    def shorten_send(self, instance: Any) -> None:
+        """Let `instance.send` be our sender itself, unless its class sends in a way of its own.
+
+        Thespian's `Actor.send` does nothing but check the type of the address, which our sender does too.
+        """
+        if getattr(type(instance), "send", None) is Actor.send and hasattr(instance, "__dict__"):
+            instance.send = self.actor_send
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -38,25 +74,6 @@ class ActorReference:
     def globalName(self) -> str | None:  # noqa: N802 (Thespian's name)
         """The actor's global name, if it has one."""
         return self._cell.global_name
-
-    def actor_send(self, target: Any, message: Any) -> None:
-        """Send. The hot path: `Kernel.post` with the calls unrolled."""
-        try:
-            cell = target.cell
-            kernel = cell.kernel
-        except AttributeError:
-            # An address as Thespian makes it, a pickled one, or that of an actor that has exited.
-            self._kernel.send(target, message, self.address)
-            return
-        if kernel is not self._kernel:
-            kernel.post(cell, message, self.address)
-            return
-        cell.post((message, self.address))
-        if cell.idle:
-            cell.idle = False
-            self._append_ready(cell)
-            if not kernel.awake:
-                kernel.wake()
 
     def createActor(  # noqa: N802 (Thespian's name)
         self, actor_class: Any, requirements: Any = None, global_name: str | None = None, source_hash: str | None = None

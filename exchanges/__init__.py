@@ -1,1 +1,1 @@
-"""The dialects: all that is particular to an exchange, sans-IO. `dialect.py` is the contract that each of them fills in."""
+"""The dialects: all that is particular to an exchange, sans-IO. `dialect.py` is the contract that each fills in."""

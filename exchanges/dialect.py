@@ -1,10 +1,11 @@
 """The contract of an exchange: everything that is particular to it, as pure functions and tables.
 
-A dialect does no I/O, reads no clock and holds no secret. It builds requests, says how they are signed with credentials that
-are handed to it, and turns what came over the wire into messages. The actors do the rest and know no exchange by name.
+A dialect does no I/O, reads no clock and holds no secret. It builds requests, says how they are signed with credentials
+that are handed to it, and turns what came over the wire into messages. The actors do the rest and know no exchange by
+name.
 
-Rules of every parser: what cannot be understood raises `MalformedPayload` and nothing else; a field that is not needed is not
-looked at, so that an exchange may add fields.
+Rules of every parser: what cannot be understood raises `MalformedPayload` and nothing else; a field that is not needed
+is not looked at, so that an exchange may add fields.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from openoutcry.messages.trading_rules import RateLimit, TradeFee, TradingRule
 
 
 class MalformedPayload(ValueError):
-    """What came over the wire is not what the exchange documents. Says what was expected and an excerpt of what came."""
+    """What came over the wire is not what the exchange documents. Says what was expected, with an excerpt."""
 
 
 class UnusableCredentials(ValueError):
@@ -174,7 +175,7 @@ class SpotDialect(Protocol):
     real_time_balance_update: bool
     """Whether the user stream tells balances. If not they are estimated from activity since the last REST balance."""
     receive_window_ms: int
-    """How long after its stamp the exchange may still accept a request: asked later, "there is no such order" is final."""
+    """How long after its stamp the exchange may accept a request: asked later, "there is no such order" is final."""
 
     # Trading rules, symbols, fees, prices, time
 
@@ -240,7 +241,8 @@ class SpotDialect(Protocol):
     def decode_user_frame(self, frame: bytes | str, pairs: Mapping[str, str]) -> tuple[UserEvent, ...]:
         """One frame of the private stream → messages in their order. `pairs` maps symbol → trading pair.
 
-        An order's own execution and its state come as a `FillUpdate` followed by an `OrderUpdate`. Events of no use give ().
+        An order's own execution and its state come as a `FillUpdate` followed by an `OrderUpdate`. Events of no use
+        give ().
 
         Raises:
             MalformedPayload: the frame is not what the exchange documents.

@@ -74,6 +74,19 @@ def _sorted_levels(side: dict[str, str], limit: int, *, best_is_highest: bool) -
     return [[price, quantity] for price, quantity in levels[:limit]]
 
 
+def _snapshots(recording: Recording) -> dict[str, Snapshot]:
+    """The recorded snapshots, and an empty one for each symbol with frames that has none."""
+    snapshots = dict(recording.snapshots)
+    for frame in recording.frames:
+        symbol = frame.stream.partition("@")[0].upper()
+        first = frame.content.get("U")
+        if symbol and symbol not in recording.snapshots and (symbol not in snapshots or isinstance(first, int)):
+            known = snapshots.get(symbol)
+            if known is None or known.last_update_id == 0:
+                snapshots[symbol] = Snapshot(first - 1 if isinstance(first, int) else 0, [], [])
+    return snapshots
+
+
 class Replay:
     """One replay of one recording."""
 
@@ -91,7 +104,7 @@ class Replay:
         self.finished = asyncio.Event()
         self.snapshots_served: Counter[str] = Counter()
         """Depth snapshots handed out, by symbol."""
-        self.books = {symbol: ReplayedBook(snapshot) for symbol, snapshot in recording.snapshots.items()}
+        self.books = {symbol: ReplayedBook(snapshot) for symbol, snapshot in _snapshots(recording).items()}
         self._publish = publish
         self._speed = speed
         self._start = start

@@ -31,6 +31,8 @@ HOST: Final = "127.0.0.1"
 TEST_ACCOUNT: Final = "test"
 TEST_API_KEY: Final = "openoutcryTestKey000000000000000000000000000000000000000000000001"
 TEST_API_SECRET: Final = "openoutcryTestSecret0000000000000000000000000000000000000000001"  # noqa: S105 - public
+_FLOW_ACTIONS_A_STEP: Final = 60
+"""Of the background order flow on all symbols together, so that many symbols do not take the whole processor."""
 _BEHIND_AT_MOST_S: Final = 1.0
 
 
@@ -118,7 +120,8 @@ class EmulatorServer:
         self._ping_interval_s = ping_interval_s
         self._lifetime_s = lifetime_s
         prices = {symbol: price for symbol, (_, price) in markets.items()}
-        self._flow = OrderFlow(flow_seed, prices) if flow_seed is not None and prices else None
+        actions = max(1, min(12, _FLOW_ACTIONS_A_STEP // max(1, len(prices))))
+        self._flow = OrderFlow(flow_seed, prices, actions=actions) if flow_seed is not None and prices else None
         self._flow_every_ticks = flow_every_ticks
         self._publisher = Publisher(self.binance)
         self.replay: Replay | None = None

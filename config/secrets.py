@@ -50,9 +50,7 @@ def _from_file(path: Path) -> str:
 
 
 def _from_keyring(entry: str) -> str:
-    service, separator, name = entry.partition("/")
-    if not (service and separator and name):
-        raise ConfigError(f"keyring entry {entry!r} has not the form SERVICE/NAME")
+    service, _, name = entry.partition("/")
     try:
         keyring = importlib.import_module("keyring")
     except ImportError:

@@ -1,4 +1,4 @@
-"""The exchanges that are spoken, by the config's word for them."""
+"""The exchanges there are, by the config's word for them."""
 
 from openoutcry.exchanges.binance import BinanceSpot
 from openoutcry.exchanges.dialect import SpotDialect
@@ -6,29 +6,26 @@ from openoutcry.exchanges.dialect import SpotDialect
 _DIALECTS: dict[str, SpotDialect] = {"binance": BinanceSpot()}
 
 
-class UnknownExchange(KeyError):
-    """There is no dialect of that name; lists those that there are."""
+class UnknownExchange(LookupError):
+    """No dialect has this name. Lists those that there are."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(name)
+        super().__init__(f"there is no exchange {name!r}; there is: {', '.join(_DIALECTS)}")
         self.name = name
-
-    def __str__(self) -> str:
-        return f"no exchange is called {self.name!r}; there are: {', '.join(_DIALECTS)}"
 
 
 def dialect(name: str) -> SpotDialect:
-    """The dialect of that name.
+    """The dialect of an exchange.
 
     Raises:
-        UnknownExchange: there is none.
+        UnknownExchange: there is none of that name.
     """
-    found = _DIALECTS.get(name)
-    if found is None:
-        raise UnknownExchange(name)
-    return found
+    try:
+        return _DIALECTS[name]
+    except KeyError:
+        raise UnknownExchange(name) from None
 
 
 def known_exchanges() -> dict[str, tuple[str, ...]]:
-    """Exchange → its domains, the default first: what a config may name."""
+    """Each exchange with its domains, the default first."""
     return {name: tuple(spoken.domains) for name, spoken in _DIALECTS.items()}

@@ -1,12 +1,13 @@
 """Trading rules and symbols from exchangeInfo, in its shape of today and of 2021 to 2023; fees; the server's time."""
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 import msgspec
 
 from openoutcry.exchanges.binance.limits import costs
-from openoutcry.exchanges.binance.wire import Milliseconds, Wire, parser
+from openoutcry.exchanges.binance.wire import DECODING_ERRORS, Milliseconds, Wire, check_amount, malformed, parser
 from openoutcry.messages.orders import OrderType, TimeInForce
 from openoutcry.messages.rest import Purpose, RestRequest, Security
 from openoutcry.messages.trading_rules import TradeFee, TradingRule
@@ -14,20 +15,24 @@ from openoutcry.messages.trading_rules import TradeFee, TradingRule
 ZERO: Final = Decimal(0)
 
 _ORDER_TYPES: Final = {kind.value: kind for kind in OrderType}
+_TIMES_IN_FORCE: Final = frozenset(TimeInForce)
 
 
-class _Filter(Wire, frozen=True):
-    """Any filter: each has some of these fields, and no two use one name for different things."""
+class _Filter(msgspec.Struct, frozen=True, rename="camel"):
+    """Any filter: each has some of these fields, and no two use one name for different things.
+
+    Numbers stay strings until they are used: of the 20,000 filters of the whole exchange most never are.
+    """
 
     filter_type: str
-    tick_size: Decimal = ZERO
-    min_price: Decimal = ZERO
-    max_price: Decimal = ZERO
-    step_size: Decimal = ZERO
-    min_qty: Decimal = ZERO
-    max_qty: Decimal = ZERO
-    min_notional: Decimal = ZERO
-    max_notional: Decimal = ZERO
+    tick_size: str = "0"
+    min_price: str = "0"
+    max_price: str = "0"
+    step_size: str = "0"
+    min_qty: str = "0"
+    max_qty: str = "0"
+    min_notional: str = "0"
+    max_notional: str = "0"
     apply_to_market: bool = False
     apply_min_to_market: bool = False
 
@@ -88,7 +93,10 @@ def build_trading_rules() -> RestRequest:
 def parse_trading_rules(body: bytes) -> tuple[TradingRule, ...]:
     """The rules of all symbols, those that do not trade included."""
     info: _ExchangeInfo = _parse_exchange_info(body)
-    return tuple(_rule(symbol) for symbol in info.symbols)
+    try:
+        return tuple(_rule(symbol) for symbol in info.symbols)
+    except DECODING_ERRORS as error:
+        raise malformed("exchangeInfo", body, error) from None
 
 
 def _rule(symbol: _Symbol) -> TradingRule:
@@ -100,29 +108,38 @@ def _rule(symbol: _Symbol) -> TradingRule:
     notional = filters.get("NOTIONAL", _NO_FILTER)
     min_notional = filters.get("MIN_NOTIONAL", _NO_FILTER)  # the elder form of NOTIONAL
     order_types = frozenset(_ORDER_TYPES[name] for name in symbol.order_types if name in _ORDER_TYPES)
+    step, min_size, max_size = _amount(lot.step_size), _amount(lot.min_qty), _amount(lot.max_qty)
     return TradingRule(
         trading_pair=f"{symbol.base_asset}-{symbol.quote_asset}",
         symbol=symbol.symbol,
         base_asset=symbol.base_asset,
         quote_asset=symbol.quote_asset,
-        min_price_increment=price.tick_size,
-        min_price=price.min_price,
-        max_price=price.max_price,
-        min_base_amount_increment=lot.step_size,
-        min_order_size=lot.min_qty,
-        max_order_size=lot.max_qty,
-        market_min_base_amount_increment=max(lot.step_size, market_lot.step_size),
-        market_min_order_size=max(lot.min_qty, market_lot.min_qty),
-        market_max_order_size=_lower_of(lot.max_qty, market_lot.max_qty),
-        min_notional_size=max(notional.min_notional, min_notional.min_notional),
+        min_price_increment=_amount(price.tick_size),
+        min_price=_amount(price.min_price),
+        max_price=_amount(price.max_price),
+        min_base_amount_increment=step,
+        min_order_size=min_size,
+        max_order_size=max_size,
+        market_min_base_amount_increment=max(step, _amount(market_lot.step_size)),
+        market_min_order_size=max(min_size, _amount(market_lot.min_qty)),
+        market_max_order_size=_lower_of(max_size, _amount(market_lot.max_qty)),
+        min_notional_size=max(_amount(notional.min_notional), _amount(min_notional.min_notional)),
         min_notional_applies_to_market=notional.apply_min_to_market or min_notional.apply_to_market,
-        max_notional_size=notional.max_notional,
+        max_notional_size=_amount(notional.max_notional),
         order_types=order_types,
-        times_in_force=frozenset(TimeInForce) if OrderType.LIMIT in order_types else frozenset(),
+        times_in_force=_TIMES_IN_FORCE if OrderType.LIMIT in order_types else frozenset(),
         self_trade_prevention_modes=frozenset(symbol.allowed_self_trade_prevention_modes),
         is_trading=symbol.status == "TRADING" and symbol.is_spot_trading_allowed and _permits_spot(symbol),
         status=symbol.status,
     )
+
+
+@lru_cache(maxsize=4096)
+def _amount(text: str) -> Decimal:
+    """The same few hundred numbers stand in thousands of filters."""
+    value = Decimal(text)
+    check_amount(value, "a filter's number")
+    return value
 
 
 def _lower_of(one: Decimal, other: Decimal) -> Decimal:

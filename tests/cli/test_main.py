@@ -44,7 +44,7 @@ def test_each_command_says_what_it_does(command: str) -> None:
         (("trade",), "invalid choice: 'trade'"),
         (("emulate", "binanse"), "invalid choice: 'binanse'"),
         (("emulate", "binance", "--port", "99999"), "'99999' is not a port"),
-        (("emulate", "binance", "--replay", "nowhere.jsonl"), "nowhere.jsonl: there is no such recording"),
+        (("emulate", "binance", "--replay", "nowhere.jsonl"), "nowhere.jsonl is no recording"),
         (("demo", "--seconds", "-1"), "'-1' is not a number of seconds above 0"),
         (("check",), "required: -c/--config"),
         (("check", "-c", "nowhere.toml"), "nowhere.toml: there is no such file; make it with these lines"),

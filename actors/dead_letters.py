@@ -1,7 +1,7 @@
 """The dead-letter actor: what found nobody is counted, and a lost word on an order is an alarm.
 
-Hears: Thespian's DeadEnvelope and our Undelivered. Says: ReconcileOrders to every connector's facade when something was lost
-that an order rests on. On restart it has forgotten its counts.
+Hears: Thespian's DeadEnvelope and our Undelivered. Says: ReconcileOrders to every connector's facade when something was
+lost that an order rests on. On restart it has forgotten its counts.
 """
 
 import logging

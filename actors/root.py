@@ -1,7 +1,7 @@
 """The root supervisor of a process: the dead-letter actor and one facade a connector.
 
-Hears: StartRuntime from its owner (the public API's endpoint), ChildFailed. Says: PeerUp, PeerDown of the facades and every
-SupervisionEvent of its own to the owner. A connector whose restarts are spent stays down; the others go on.
+Hears: StartRuntime from its owner (the public API's endpoint), ChildFailed. Says: PeerUp, PeerDown of the facades and
+every SupervisionEvent of its own to the owner. A connector whose restarts are spent stays down; the others go on.
 """
 
 from dataclasses import dataclass

@@ -243,6 +243,10 @@ class EmulatorServer:
         self.binance.deposit(account_id, asset, amount, self.now_ms())
         self._flush_soon()
 
+    def stop_flow(self) -> None:
+        """No more background orders: books come to rest."""
+        self._flow = None
+
     def drop_connections(self, *, market: bool = True, user: bool = True) -> None:
         """Cut WebSockets without a close."""
         chosen = [one.socket for one in self._market_hub.connections] if market else []

@@ -1,1 +1,1 @@
-"""What the actors say to each other: frozen values, one module a conversation, nothing imported from the layers above."""
+"""What the actors say to each other: frozen values, one module a conversation. Nothing from the layers above."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from openoutcry.actors import roles
 from openoutcry.actors.book.book_queries import get_price_for_volume, get_vwap_for_volume
@@ -56,6 +56,7 @@ from openoutcry.messages.orders import (
     GetInFlightOrders,
     GetOrderEvents,
     InFlightOrder,
+    InFlightOrders,
     OrderAccepted,
     OrderCancelled,
     OrderCompleted,
@@ -72,6 +73,8 @@ from openoutcry.messages.orders import (
     TradeSide,
 )
 from openoutcry.messages.trading_rules import TradeFee, TradeFees, TradingRule, TradingRules
+
+_Kind = TypeVar("_Kind")
 
 _ANSWER_S = 10.0
 _ALL_TOPICS = frozenset(Topic)
@@ -506,7 +509,7 @@ class Connector:
             answer = await self._ask(GetInFlightOrders())
         except (TimeoutError, ConnectorStopped):
             return
-        self._orders.restore(_expect(answer, type(answer)).orders)
+        self._orders.restore(_expect(answer, InFlightOrders).orders)
 
     def _is_role_ready(self, role: str) -> bool:
         return self.status_dict.get(role, False)
@@ -520,7 +523,7 @@ def _money(name: str, value: Any) -> Decimal:
     raise TypeError(f'{name} was {value!r}: money is Decimal, e.g. Decimal("0.01")')
 
 
-def _expect(answer: Any, kind: type[Any]) -> Any:
+def _expect(answer: Any, kind: type[_Kind]) -> _Kind:
     if not isinstance(answer, kind):
         raise ConnectorStopped(f"expected {kind.__name__}, received {type(answer).__name__}")
     return answer

@@ -4,9 +4,11 @@ import argparse
 import asyncio
 import sys
 import time
+from functools import partial
+from pathlib import Path
 
 from openoutcry.actors.exchange.readiness import describe
-from openoutcry.cli.stopping import stop_on_signals
+from openoutcry.cli.process import run_until_stopped
 from openoutcry.connector import Connector
 from openoutcry.messages.lifecycle import ConnectorStatus, Readiness
 from openoutcry.runtime import Runtime
@@ -15,21 +17,24 @@ ORDERS_ARE_OPEN = 3
 UNKNOWN = 4
 
 
-async def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Exit status: 0 when no order of ours is open at the end, 3 when some are, 4 when that is unknown.
 
     Raises:
         ConfigError: lists every mistake of the config.
     """
-    runtime = Runtime.from_file(arguments.config, drain_timeout_s=arguments.drain_seconds)
-    with stop_on_signals() as stop:
-        async with runtime:
-            reports = [asyncio.create_task(_report(connector)) for connector in runtime.connectors.values()]
-            await stop.wait()
-            _say("stopping: no new orders, draining")
-            for report in reports:
-                report.cancel()
-            await asyncio.gather(*reports, return_exceptions=True)
+    return run_until_stopped(partial(_up, arguments.config))
+
+
+async def _up(config: Path, stop: asyncio.Event) -> int:
+    runtime = Runtime.from_file(config)
+    async with runtime:
+        reports = [asyncio.create_task(_report(connector)) for connector in runtime.connectors.values()]
+        await stop.wait()
+        _say("stopping: no new orders, draining")
+        for report in reports:
+            report.cancel()
+        await asyncio.gather(*reports, return_exceptions=True)
     status = 0
     for name, drained in runtime.drained.items():
         word = {True: "flat", False: "NOT FLAT", None: "UNKNOWN"}[drained.is_flat]

@@ -20,7 +20,7 @@ from openoutcry.messages.lifecycle import ChildFailed, Figures, GetFigures, Peer
 class Do:
     """Run a function in the actor, which is how these tests play its handlers."""
 
-    what: Callable[["Subject"], Any]
+    what: Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -69,16 +69,19 @@ class Subject(ComponentActor):
 class Parent(ComponentActor):
     """Creates subjects and passes on whatever they say to the test."""
 
+    heard: list[Any]
+    woken: asyncio.Event
+
     @handles(Do)
     def _do(self, message: Do, sender: Any) -> None:
-        message.what(self)  # type: ignore[arg-type]
+        message.what(self)
 
     def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - Thespian's name
         if isinstance(message, Do):
-            message.what(self)  # type: ignore[arg-type]
+            message.what(self)
         elif not isinstance(message, ActorExitRequest):
-            self.heard.append(message)  # type: ignore[attr-defined]
-            self.woken.set()  # type: ignore[attr-defined]
+            self.heard.append(message)
+            self.woken.set()
 
 
 class World:
@@ -91,7 +94,10 @@ class World:
         self.woken = asyncio.Event()
         self.test = self.base.open_endpoint(lambda message, _: self._hear(message), "test")
         self.parent = self.system.createActor(Parent)
-        self._do(lambda parent: (setattr(parent, "heard", self.heard), setattr(parent, "woken", self.woken)))
+        self._do(self._listen_through)
+
+    def _listen_through(self, parent: Parent) -> None:
+        parent.heard, parent.woken = self.heard, self.woken
 
     def _hear(self, message: Any) -> None:
         self.heard.append(message)

@@ -1,0 +1,317 @@
+"""The order journal: SQLite, written before anything is sent or published.
+
+What survives: with `synchronous=NORMAL` (the default) every commit survives the death of the process, `kill -9`
+included, because it is with the operating system then. A power cut or a crash of the operating system may take the
+commits since the last checkpoint, but always whole ones, from the newest backwards. With `is_synchronous_full` each
+commit waits for the disk and survives that too; it costs milliseconds a commit on most disks.
+
+After such a loss the exchange may have orders that the journal does not: they show up as foreign orders.
+
+One journal has one owner: a lock file beside it keeps others out. Reading it with another tool meanwhile is fine.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from openoutcry.actors.order_tracker.changes import Changes
+from openoutcry.actors.order_tracker.file_lock import FileLock, FileLocked
+from openoutcry.actors.order_tracker.journal_rows import (
+    CHANGING_COLUMNS,
+    ORDER_COLUMNS,
+    changing_values,
+    constant_values,
+    fill_values,
+    record_of,
+)
+from openoutcry.actors.order_tracker.journal_schema import MIGRATIONS, migrate
+from openoutcry.actors.order_tracker.order_record import OrderRecord
+from openoutcry.messages.orders import (
+    FillUpdate,
+    OrderCancelled,
+    OrderCompleted,
+    OrderCreated,
+    OrderEvent,
+    OrderFailed,
+    OrderFilled,
+    OrderOutcomeUnknown,
+)
+
+_EVENT_KINDS: dict[str, type[OrderEvent]] = {
+    kind.__name__: kind
+    for kind in (OrderCreated, OrderFilled, OrderCompleted, OrderCancelled, OrderFailed, OrderOutcomeUnknown)
+}
+_ENDS = (OrderCompleted, OrderCancelled, OrderFailed)
+_DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in _EVENT_KINDS.items()}
+_encode = msgspec.json.Encoder().encode
+
+_INSERT_ORDER = f"INSERT INTO orders ({ORDER_COLUMNS}) VALUES ({', '.join('?' * 24)})"  # noqa: S608 - constants
+_UPDATE_ORDER = f"UPDATE orders SET {', '.join(f'{one} = ?' for one in CHANGING_COLUMNS)} WHERE order_id = ?"  # noqa: S608
+_INSERT_FILL = "INSERT INTO fills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?)"
+
+_COMPACT_STEP = 256
+"""Rows that one step of compaction removes at most, of orders and of events."""
+_PASSIVE_BYTES = 4 << 20
+_TRUNCATE_BYTES = 64 << 20
+
+
+class JournalError(Exception):
+    """The journal can't be used. Says which file and what to do.
+
+    JournalInUse      another process, or another tracker of this one, has it: stop that one, or use another file
+    JournalCorrupt    the file is damaged: restore it, or move it away and reconcile by hand
+    JournalTooNew     a newer openoutcry wrote it: use that one
+    """
+
+
+class JournalInUse(JournalError):
+    """The journal has an owner already."""
+
+
+class JournalCorrupt(JournalError):
+    """The file is not a journal, or is damaged."""
+
+
+class JournalTooNew(JournalError):
+    """The file has a newer schema than this program knows."""
+
+
+class Journal:
+    """Orders, fills and events on disk, and the only one who writes them."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        is_synchronous_full: bool = False,
+        events_kept: int = 200_000,
+        orders_kept: int = 20_000,
+    ) -> None:
+        """Open the journal, or make a new one. Older events and ended orders beyond those kept are removed in time.
+
+        Raises:
+            JournalInUse, JournalCorrupt, JournalTooNew: with the file's name and what to do.
+            OSError: the folder can't be written.
+        """
+        self.path = path
+        self.last_event_number = 0
+        """The newest event's number; 0 before the first."""
+        self.last_order_id = 0
+        """The newest order's number; 0 before the first."""
+        self._ended = 0
+        self._first_event_number = 1
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock = FileLock(path.with_name(path.name + ".lock"))
+        except FileLocked as error:
+            raise JournalInUse(
+                f"the order journal {path} is in use by {error.holder}: one journal has one owner"
+            ) from None
+        try:
+            self._connection = self._connect(is_synchronous_full)
+            self._read_bounds()
+        except sqlite3.DatabaseError as error:
+            self._lock.release()
+            raise JournalCorrupt(
+                f"the order journal {path} can't be read ({error}): restore it from a copy, or move it away and "
+                "compare the exchange's open orders by hand"
+            ) from error
+        except BaseException:
+            self._lock.release()
+            raise
+        self.commits = 0
+        self._events_kept = max(events_kept, 1)
+        self._orders_kept = max(orders_kept, 1)
+
+    # Reading
+
+    def meta(self, key: str) -> str | None:
+        """A value that was stored with `set_meta`."""
+        row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else row[0]
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Store a value; committed at once."""
+        self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def load(self, finished: int) -> list[OrderRecord]:
+        """Every order in flight, and the newest of those that have ended; oldest first, with their trade ids."""
+        execute = self._connection.execute
+        rows = execute(
+            f"SELECT {ORDER_COLUMNS} FROM orders WHERE NOT is_finished OR order_id IN "  # noqa: S608 - constants
+            "(SELECT order_id FROM orders WHERE is_finished ORDER BY order_id DESC LIMIT ?) ORDER BY order_id",
+            (finished,),
+        ).fetchall()
+        records = [record_of(row) for row in rows]
+        for record in records:
+            if record.filled_base:
+                ids = execute("SELECT trade_id FROM fills WHERE order_id = ?", (record.order_id,))
+                record.trade_ids = {trade_id for (trade_id,) in ids}
+        return records
+
+    def events_after(self, number: int, limit: int) -> tuple[OrderEvent, ...]:
+        """Journaled events with a greater number, in order."""
+        rows = self._connection.execute(
+            "SELECT kind, body FROM events WHERE number > ? ORDER BY number LIMIT ?", (number, limit)
+        )
+        return tuple(_DECODERS[kind].decode(body) for kind, body in rows)
+
+    def fills_of(self, record: OrderRecord) -> tuple[FillUpdate, ...]:
+        """Every fill of an order that was counted, by trade id."""
+        rows = self._connection.execute(
+            "SELECT trade_id, price, amount, quote_amount, fee_asset, fee_amount, is_maker, traded_ms FROM fills "
+            "WHERE order_id = ? ORDER BY trade_id",
+            (record.order_id,),
+        )
+        return tuple(
+            FillUpdate(
+                trading_pair=record.trading_pair,
+                client_order_id=record.client_order_id,
+                exchange_order_id=record.exchange_order_id or "",
+                trade_id=trade_id,
+                price=Decimal(price),
+                amount=Decimal(amount),
+                quote_amount=Decimal(quote_amount),
+                fee_asset=fee_asset,
+                fee_amount=Decimal(fee_amount),
+                is_maker=bool(is_maker),
+                traded_ms=traded_ms,
+            )
+            for trade_id, price, amount, quote_amount, fee_asset, fee_amount, is_maker, traded_ms in rows
+        )
+
+    # Writing
+
+    def commit(self, changes: Changes) -> None:
+        """Write a batch, whole or not at all.
+
+        Raises:
+            sqlite3.Error: nothing of it was written: the disk is full, or fails.
+        """
+        connection = self._connection
+        new = [record for record in changes.records if record.is_new]
+        changed = [(*changing_values(record), record.order_id) for record in changes.records if not record.is_new]
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            _write(connection, _INSERT_ORDER, [(*constant_values(one), *changing_values(one)) for one in new])
+            _write(connection, _UPDATE_ORDER, changed)
+            if changes.fills:
+                _write(connection, _INSERT_FILL, [fill_values(record, fill) for record, fill in changes.fills])
+            if changes.events:
+                rows = [(event.number, type(event).__name__, _encode(event).decode()) for event in changes.events]
+                _write(connection, _INSERT_EVENT, rows)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        for record in new:
+            record.is_new = False
+            self.last_order_id = max(self.last_order_id, record.order_id)
+        for event in changes.events:
+            self.last_event_number = event.number
+            if type(event) in _ENDS:
+                self._ended += 1
+        self.commits += 1
+
+    # Housekeeping
+
+    def compact(self) -> bool:
+        """Remove some of what is beyond the retention; whether there is more to remove."""
+        is_more = False
+        execute = self._connection.execute
+        first_kept = self.last_event_number - self._events_kept + 1
+        if first_kept - self._first_event_number >= _COMPACT_STEP:
+            self._first_event_number += _COMPACT_STEP
+            execute("DELETE FROM events WHERE number < ?", (self._first_event_number,))
+            is_more = first_kept - self._first_event_number >= _COMPACT_STEP
+        if self._ended - self._orders_kept >= _COMPACT_STEP:
+            self._remove_ended_orders()
+            is_more = is_more or self._ended - self._orders_kept >= _COMPACT_STEP
+        return is_more
+
+    def wal_bytes(self) -> int:
+        """The size of the write-ahead log."""
+        try:
+            return self.path.with_name(self.path.name + "-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    @property
+    def wants_checkpoint(self) -> bool:
+        """Whether the write-ahead log has grown so far that it should go into the database."""
+        return self.wal_bytes() >= _PASSIVE_BYTES
+
+    def checkpoint(self) -> None:
+        """Move the write-ahead log into the database: on a connection of its own, for a thread of its own.
+
+        Commits go on meanwhile. Only a log that constant writing has let grow out of bounds makes them wait, for what
+        was written during the first pass.
+        """
+        connection = sqlite3.connect(self.path, timeout=5.0, isolation_level=None)
+        try:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if self.wal_bytes() >= _TRUNCATE_BYTES:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the file and let others have it. Idempotent."""
+        self._connection.close()
+        self._lock.release()
+
+    # The inside
+
+    def _connect(self, is_synchronous_full: bool) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=5.0, isolation_level=None, cached_statements=32)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            connection.execute(f"PRAGMA synchronous = {'FULL' if is_synchronous_full else 'NORMAL'}")
+            # Checkpoints are done beside the actor, not by whichever commit fills the log.
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            version = migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+        if version > len(MIGRATIONS):
+            connection.close()
+            raise JournalTooNew(
+                f"the order journal {self.path} has version {version}, and this openoutcry knows up to "
+                f"{len(MIGRATIONS)}: use the newer one that wrote it"
+            )
+        return connection
+
+    def _read_bounds(self) -> None:
+        execute = self._connection.execute
+        first, last = execute("SELECT min(number), max(number) FROM events").fetchone()
+        self._first_event_number, self.last_event_number = first or 1, last or 0
+        (newest,) = execute("SELECT max(order_id) FROM orders").fetchone()
+        self.last_order_id = newest or 0
+        (self._ended,) = execute("SELECT count(*) FROM orders WHERE is_finished").fetchone()
+
+    def _remove_ended_orders(self) -> None:
+        connection = self._connection
+        ids: Sequence[tuple[int]] = connection.execute(
+            "SELECT order_id FROM orders WHERE is_finished ORDER BY order_id LIMIT ?", (_COMPACT_STEP,)
+        ).fetchall()
+        # The newest order stays: its number tells which were used.
+        ids = [row for row in ids if row[0] != self.last_order_id]
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("DELETE FROM fills WHERE order_id = ?", ids)
+        connection.executemany("DELETE FROM orders WHERE order_id = ?", ids)
+        connection.execute("COMMIT")
+        self._ended -= len(ids)
+
+
+def _write(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """`executemany` costs more than `execute` for one row."""
+    if len(rows) == 1:
+        connection.execute(statement, rows[0])
+    elif rows:
+        connection.executemany(statement, rows)

@@ -159,6 +159,20 @@ def coins(exchange: BinanceExchange, call: Call) -> list[render.JsonObject]:
     ]
 
 
+def trade_fees(exchange: BinanceExchange, call: Call) -> list[render.JsonObject]:
+    """GET /sapi/v1/asset/tradeFee: the fee rates of one market, or of all."""
+    symbol = call.parameters.optional_symbol()
+    markets = list(exchange.engine.markets.values()) if symbol is None else [exchange.market(symbol)]
+    return [
+        {
+            "symbol": market.symbol,
+            "makerCommission": render.amount(market.maker_fee),
+            "takerCommission": render.amount(market.taker_fee),
+        }
+        for market in markets
+    ]
+
+
 def no_margin_pairs(_exchange: BinanceExchange, _call: Call) -> list[render.JsonObject]:
     """GET /sapi/v1/margin/allPairs and …/isolated/allPairs, which some clients read at start: nothing is lent."""
     return []

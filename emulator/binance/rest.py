@@ -197,6 +197,7 @@ ENDPOINTS: Final[dict[str, dict[str, Endpoint]]] = {
     "/api/v3/account/commission": {"GET": _read(20, market_data.SYMBOL, account.commission)},
     "/api/v3/rateLimit/order": {"GET": _read(40, _NOTHING, account.order_counts)},
     "/sapi/v1/capital/config/getall": {"GET": _read(10, _NOTHING, account.coins)},
+    "/sapi/v1/asset/tradeFee": {"GET": _read(1, market_data.SYMBOL, account.trade_fees)},
     "/sapi/v1/account/apiRestrictions": {"GET": _read(1, _NOTHING, account.api_restrictions)},
     "/sapi/v1/margin/allPairs": _public(1, _SIGNED | {"symbol"}, account.no_margin_pairs),
     "/sapi/v1/margin/isolated/allPairs": _public(1, _SIGNED | {"symbol"}, account.no_margin_pairs),

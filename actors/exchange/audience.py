@@ -7,7 +7,7 @@ from openoutcry.actors.runtime import ComponentActor
 
 
 class Publisher(ComponentActor):
-    """A component that tells some roles what is new. Not every tree has all of them, and who comes up later is told then."""
+    """A component that tells some roles what is new. Not every tree has all of them, and all are restarted at times."""
 
     def publish(self, roles: Iterable[str], message: Any) -> None:
         """Tell each of these roles that is up now."""

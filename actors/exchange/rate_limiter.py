@@ -54,10 +54,10 @@ class _Budget:
         self.interval_s = limit.interval_s
         self.limit = 0
         self.usable = 0
+        self.assumed = int(limit.limit * assumed_share)
         self.set_limit(limit.limit, reserve)
         self.seen = 0
         self.unseen = 0
-        self.assumed = int(self.limit * assumed_share)
         self.in_flight = 0
         self.window: float | None = None
         self.window_end_s = -math.inf
@@ -65,6 +65,7 @@ class _Budget:
     def set_limit(self, limit: int, reserve: float) -> None:
         self.limit = limit
         self.usable = limit - math.ceil(limit * reserve)
+        self.assumed = min(self.assumed, int(limit * _ASSUMED_SHARE))
 
     @property
     def used(self) -> int:

@@ -75,6 +75,8 @@ class RestGateway(ComponentActor):
         self._offset_ms = 0.0
         self._unusable_in_a_row = 0
         self._look_timer: Timer | None = None
+        self._look_due_s = 0.0
+        self._is_looking_soon = False
         self._probe_timer: Timer | None = None
         self._requests = 0
         self._repeated = 0
@@ -127,7 +129,7 @@ class RestGateway(ComponentActor):
         elif admitted is None:
             self._too_late(call, self._line.held_up_by)
         else:
-            self._look_again()
+            self._set_look_timer()
 
     def _stamp(self, call: _Call, now_s: float) -> None:
         request = call.request
@@ -170,6 +172,8 @@ class RestGateway(ComponentActor):
         dialect = self._dialect
         usage = dialect.rate_usage(response.headers)
         self._limiter.answered(call.request.costs, usage.used, call.sent_s, now_s)
+        if self._line:
+            self._look_soon()
         error = dialect.classify(response.status, response.headers, response.body)
         if error is None:
             self.reply(call.asker, RestAnswer(body=response.body, sent_ms=call.sent_ms, received_ns=received_ns))
@@ -255,19 +259,32 @@ class RestGateway(ComponentActor):
 
     # Waiting
 
+    def _look_soon(self) -> None:
+        """An answer may have given back some of a budget."""
+        if not self._is_looking_soon:
+            self._is_looking_soon = True
+            self.soon(self._look_again)
+
     def _look_again(self) -> None:
         """Let those go who may, tell those who would wait too long, and set the timer for the next look."""
+        self._is_looking_soon = False
         released = self._line.look(self._now_s())
         for call in released.ready:
             self._stamp(call, self._now_s())
         for call, held_up_by in released.too_late:
             self._too_late(call, held_up_by)
+        self._set_look_timer()
+
+    def _set_look_timer(self) -> None:
+        due_s = self._line.next_look_s
         if self._look_timer is not None:
+            if self._look_timer.is_active and self._look_due_s == due_s:
+                return
             self._look_timer.cancel()
             self._look_timer = None
         if len(self._line):
-            delay_s = max(0.001, released.next_look_s - self._now_s())
-            self._look_timer = self.after(delay_s, self._look_again)
+            self._look_due_s = due_s
+            self._look_timer = self.after(max(0.001, due_s - self._now_s()), self._look_again)
 
     def _blocked(self, call: _Call, error: ExchangeError, retry_after_s: float | None, now_s: float) -> float:
         """The exchange wants silence. Returns for how long, in seconds."""

@@ -36,8 +36,6 @@ class Released(Generic[_Item]):
     """They may leave now; their costs are counted."""
     too_late: tuple[tuple[_Item, str], ...]
     """They would wait beyond their deadline, each with what for."""
-    next_look_s: float
-    """When to look again; infinite when nobody waits."""
 
 
 class WaitingLine(Generic[_Item]):
@@ -49,6 +47,8 @@ class WaitingLine(Generic[_Item]):
         self._number = 0
         self.held_up_by = ""
         """Why the last `enter` did not return True."""
+        self.next_look_s = math.inf
+        """When to look again; infinite when nobody waits."""
 
     def __len__(self) -> int:
         return len(self._line)
@@ -67,6 +67,7 @@ class WaitingLine(Generic[_Item]):
         if now_s + wait > deadline_s:
             return None
         self._number += 1
+        self.next_look_s = min(self.next_look_s, now_s + wait, deadline_s)
         insort(self._line, _Waiting(rank, self._number, item, costs, purpose, deadline_s, self.held_up_by))
         return False
 
@@ -94,7 +95,8 @@ class WaitingLine(Generic[_Item]):
             taken |= limiter.exhausted(waiting.costs, waiting.purpose)
             next_look_s = min(next_look_s, waiting.deadline_s, math.inf if behind else now_s + wait)
         self._line = staying
-        return Released(tuple(ready), tuple(too_late), next_look_s)
+        self.next_look_s = next_look_s
+        return Released(tuple(ready), tuple(too_late))
 
     def _behind_others(self, costs: Costs, rank: int, now_s: float) -> float:
         """How long to wait at least because somebody of this or a higher rank waits for one of the same limits."""

@@ -1,4 +1,4 @@
-"""Balances told by the stream and by REST: whatever the order in which they come, the newest word on an asset counts."""
+"""Balances told by the stream and by REST: in whatever order they come, the newest word on an asset counts."""
 
 from dataclasses import dataclass
 from decimal import Decimal

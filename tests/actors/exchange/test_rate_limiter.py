@@ -44,7 +44,7 @@ def test_the_fullest_of_several_limits_decides_and_nothing_is_counted_of_the_oth
     both = (("WEIGHT", 1), ("ORDERS", 9))
     assert limiter.ask(both, Purpose.PLACE, 0.0) == FREE
     assert limiter.ask((("WEIGHT", 80), ("ORDERS", 1)), Purpose.PLACE, 0.0) == pytest.approx(10.0)
-    assert dict((name, used) for name, used, _ in limiter.usage()) == {"WEIGHT": 1, "ORDERS": 9}
+    assert {name: used for name, used, _ in limiter.usage()} == {"WEIGHT": 1, "ORDERS": 9}
 
 
 def test_a_request_that_costs_more_than_the_budget_never_leaves() -> None:
@@ -73,7 +73,7 @@ def test_an_answer_to_a_request_of_the_last_window_says_nothing_of_this_one() ->
     limiter = limiter_with(ORDERS)
     assert limiter.ask((("ORDERS", 1),), Purpose.PLACE, 9.9) == FREE
     limiter.answered((("ORDERS", 1),), (("ORDERS", 9),), 9.9, 10.1)
-    assert dict((name, used) for name, used, _ in limiter.usage()) == {"ORDERS": 1}
+    assert {name: used for name, used, _ in limiter.usage()} == {"ORDERS": 1}
 
 
 def test_what_is_in_flight_at_the_end_of_a_window_counts_in_the_next() -> None:

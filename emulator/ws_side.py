@@ -30,6 +30,7 @@ from openoutcry.emulator.sockets import ServerSocket
 _logger = logging.getLogger(__name__)
 WS_API_PATH = "/ws-api/v3"
 _PONG_WITHIN_S = 60.0
+_API_CONNECTION_WEIGHT = 2
 
 
 class WebSocketSide:
@@ -91,7 +92,8 @@ class WebSocketSide:
         rejection = self._faults.on_handshake(path) if self._faults.connections else None
         if rejection is not None:
             return rejection.status
-        if not self._exchange.ip_usage(request.remote or "").connect(self._clock()):
+        weight = _API_CONNECTION_WEIGHT if path == WS_API_PATH else 0
+        if not self._exchange.ip_usage(request.remote or "").connect(self._clock(), weight):
             return 429
         return None
 
@@ -115,8 +117,6 @@ class WebSocketSide:
             self._market.close(connection)
 
     async def _serve_api(self, socket: ServerSocket, request: web.BaseRequest, query: str) -> None:
-        usage = self._exchange.ip_usage(request.remote or "")
-        usage.weight.count += 2  # what a connection costs
         shows = "returnRateLimits=false" not in query
         session = WsApiSession(self._exchange, request.remote or "", self._clock(), return_rate_limits=shows)
         connection = UserConnection(socket, session)

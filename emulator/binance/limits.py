@@ -118,8 +118,10 @@ class IpUsage:
         """Give the weight back: a successful order or cancel weighs nothing."""
         self.weight.count = max(0, self.weight.count - weight)
 
-    def connect(self, now_ms: int) -> bool:
-        """Count a WebSocket connection; False if there were too many in five minutes."""
+    def connect(self, now_ms: int, weight: int = 0) -> bool:
+        """Count a WebSocket connection and what it weighs; False if there were too many in five minutes."""
+        self.weight.roll(now_ms)
+        self.weight.count += weight
         self.connections.roll(now_ms)
         self.connections.count += 1
         return not self.limits.enforced or self.connections.count <= self.limits.connections_per_5m

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from openoutcry.emulator.binance.rest import HttpRequest
+from openoutcry.emulator.command import emulate
 from openoutcry.emulator.recording import BadRecording, Recording
 from openoutcry.emulator.replay import Replay, ReplayStart
 from openoutcry.emulator.server import EmulatorServer
@@ -134,6 +135,20 @@ async def test_rest_answers_from_the_recording() -> None:
     assert len(respond("/api/v3/ticker/price")[1]) == 4
     assert respond("/api/v3/depth", "symbol=NOSUCH") == (400, {"code": -1121, "msg": "Invalid symbol."})
     assert respond("/api/v3/depth")[0] == 400
+
+
+async def test_the_command_serves_a_recording(capsys: pytest.CaptureFixture[str]) -> None:
+    stop = asyncio.Event()
+    serving = asyncio.create_task(emulate(0, as_json=True, replay=RECORDINGS / "binance_us.0", stop=stop))
+    shown = ""
+    while not shown:
+        await asyncio.sleep(0.001)
+        shown = capsys.readouterr().out
+    url = json.loads(shown)["rest_url"] + "/api/v3/depth?symbol=CRVUSDT"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        assert (await answer.json())["lastUpdateId"] == 1938834
+    stop.set()
+    assert await serving == 0
 
 
 def test_what_is_no_recording_is_refused_by_name(tmp_path: Path) -> None:

@@ -88,15 +88,27 @@ async def test_a_deposit_reaches_the_user_stream(trader: Trader) -> None:
     await ws.close()
 
 
-async def test_the_server_pings_and_answers_pings(trader: Trader) -> None:
-    trader.server._ping_interval_s = 0
-    async with trader.streams("/ws") as ws:
+async def test_the_server_pings_and_answers_pings() -> None:
+    async with (
+        EmulatorServer(auto_tick=False, ping_interval_s=0) as server,
+        aiohttp.ClientSession() as session,
+        Trader(server, session).streams("/ws") as ws,
+    ):
         await ws.ping(b"hello")
         assert (await ws.receive(timeout=5)).data == b"hello"
-        trader.server.tick()
+        server.tick()
         ping = await ws.receive(timeout=5)
         assert ping.type is WSMsgType.PING
         await ws.pong(ping.data)
+
+
+async def test_a_reader_that_is_too_slow_is_cut_off(trader: Trader) -> None:
+    async with trader.streams("/ws/btcusdt@trade"):
+        await settled(trader, market=1)
+        megabyte = b'"' + b"x" * 2**20 + b'"'
+        trader.server._publish([("btcusdt@trade", megabyte)] * 32)
+        while trader.server.market_connections:
+            await asyncio.sleep(0.001)
 
 
 async def test_a_connection_lives_no_longer_than_it_may() -> None:

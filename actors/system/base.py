@@ -47,6 +47,10 @@ _logger = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
 
+_LOOK_FOR_THE_END_EVERY_S = 1.0
+_PATIENCE_WITH_CANCELLED_TASKS_S = 10.0
+_MESSAGES_AFTER_THE_LAST_EXIT = 10_000
+
 
 class AsyncioSystemBase:
     """A complete Thespian system base in one process and one thread. See the module's docstring."""
@@ -186,7 +190,10 @@ class AsyncioSystemBase:
             self._end_own_loop()
             return
         self._in_loop(self._end_everything)
-        asyncio.run_coroutine_threadsafe(kernel.tasks.wait_for_the_last(), kernel.loop).result()
+        last = asyncio.run_coroutine_threadsafe(kernel.tasks.wait_for_the_last(), kernel.loop)
+        if concurrent.futures.wait((last,), _PATIENCE_WITH_CANCELLED_TASKS_S).not_done:
+            last.cancel()
+            _logger.warning("Coroutines of actors would not end when they were cancelled: %s", kernel.tasks.running)
         self._loop_thread.stop()
 
     async def aclose(self) -> None:
@@ -259,9 +266,11 @@ class AsyncioSystemBase:
     def send_from_outside(self, sender: Any, target: Any, message: Any) -> None:
         """Send, from any thread, keeping the order of that thread's messages."""
         kernel = self._kernel
+        if kernel.closed:
+            return
         if self._on_loop_side():
             kernel.send(target, message, sender)
-        elif not kernel.closed:
+        else:
             self._start()
             kernel.call_in_loop(lambda: kernel.send(target, message, sender))
 
@@ -288,6 +297,9 @@ class AsyncioSystemBase:
         """Tell whether the caller may touch the kernel: it is in the loop's thread, or the loop stands still."""
         if self._kernel.thread == get_ident():
             return True
+        if _running_loop() is self.loop:
+            self._kernel.thread = get_ident()
+            return True
         return self._loop_thread is None and not self.loop.is_running()
 
     def _start(self) -> None:
@@ -310,6 +322,9 @@ class AsyncioSystemBase:
                 outcome.set_exception(error)
 
         self._kernel.call_in_loop(run)
+        while not concurrent.futures.wait((outcome,), _LOOK_FOR_THE_END_EVERY_S).done:
+            if self._kernel.closed or self.loop.is_closed():
+                raise ActorSystemFailure("The actor system was shut down meanwhile")
         return outcome.result()
 
     def _hand_out_until_answered(self, mailbox: ExternalMailbox, timeout_s: float | None) -> Any | None:
@@ -333,9 +348,7 @@ class AsyncioSystemBase:
             return False
         next_due = kernel.timers.next_due()
         until = deadline if next_due is None else min(deadline, next_due)
-        kernel.news_for_inline_wait.wait(max(0.0, until - before))
-        had_news = kernel.news_for_inline_wait.is_set()
-        kernel.news_for_inline_wait.clear()
+        had_news = kernel.wait_for_news(max(0.0, until - before))
         # A clock that stands still (virtual time is moved by the loop, which waits for us) would keep us for ever.
         return had_news or until <= before or self.loop.time() > before
 
@@ -355,8 +368,9 @@ class AsyncioSystemBase:
         for cell in self._nursery.living():
             _logger.warning("%s was ended without being asked: it would not go", cell.address)
             self._nursery.end(cell, recursive=False)
-        while kernel.step():
-            pass
+        for _ in range(_MESSAGES_AFTER_THE_LAST_EXIT):
+            if not kernel.step():
+                break
         self._sources.unload_all()
         kernel.closed = True
         kernel.timers.close()

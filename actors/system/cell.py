@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-
-from thespian.actors import ActorSystemMessage
 
 from openoutcry.actors.system.address import CellAddress
 
@@ -23,8 +21,8 @@ Letter = tuple[Any, Any]
 class Cell:
     """What the kernel keeps of one actor.
 
-    `idle` is true while the cell is neither queued to run nor running: whoever posts to an idle cell queues it.
-    `post` puts a letter into the mailbox; it is the mailbox's own `append` where there is no limit.
+    `idle` is true while the cell is neither queued to run nor running: whoever posts to an idle cell queues it. With
+    `limit` letters in its mailbox the actor decides what gives way to the next one.
     """
 
     __slots__ = (
@@ -36,11 +34,11 @@ class Cell:
         "idle",
         "instance",
         "kernel",
+        "limit",
         "mailbox",
         "mortal",
         "never_retry",
         "parent",
-        "post",
         "source_hash",
         "tasks",
         "timers",
@@ -53,7 +51,7 @@ class Cell:
         self.mortal = mortal
         self.instance: Any = None
         self.mailbox: deque[Letter] = deque()
-        self.post: Callable[[Letter], None] = self.mailbox.append
+        self.limit = sys.maxsize
         self.idle = True
         self.never_retry = False
         self.global_name: str | None = None
@@ -70,19 +68,7 @@ class Cell:
         actor_class = type(instance)
         self.never_retry = bool(getattr(actor_class, "never_retry", False))
         limit = getattr(actor_class, "mailbox_limit", None)
-        if limit is not None:
-            self.post = self._bounded_post(limit)
-
-    def _bounded_post(self, limit: int) -> Callable[[Letter], None]:
-        mailbox = self.mailbox
-
-        def post(letter: Letter) -> None:
-            if len(mailbox) < limit or isinstance(letter[0], ActorSystemMessage):
-                mailbox.append(letter)
-            else:
-                self.kernel.overflow(self, *letter)
-
-        return post
+        self.limit = sys.maxsize if limit is None else limit
 
     def __repr__(self) -> str:
         return (

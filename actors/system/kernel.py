@@ -37,9 +37,10 @@ from openoutcry.actors.system.timers import TimerQueue
 _logger = logging.getLogger(__name__)
 
 MESSAGES_A_DRAIN = 256
-MESSAGES_BETWEEN_LOOKS_AT_THE_CLOCK = 32
 SECONDS_A_DRAIN = 0.002
-MESSAGES_A_TURN = 64
+# What one cell may handle before the others get their turn, and what goes by between looks at the clock.
+MESSAGES_A_TURN = 32
+_A_TURN = range(MESSAGES_A_TURN)
 
 # As Thespian's simpleSystemBase does it.
 ATTEMPTS = 3
@@ -94,12 +95,18 @@ class Kernel:
         cell = self.find(target)
         if cell is None:
             self.dead_letter(target, message)
+        elif cell.kernel is self:
+            self.post(cell, message, sender)
         else:
-            cell.kernel.post(cell, message, sender)
+            other = cell.kernel
+            other.call_in_loop(lambda: other.send(target, message, sender))
 
     def post(self, cell: Cell, message: Any, sender: Any) -> None:
         """Put a message into a mailbox of this system and see to it that it is handled."""
-        cell.post((message, sender))
+        if len(cell.mailbox) < cell.limit or isinstance(message, ActorSystemMessage):
+            cell.mailbox.append((message, sender))
+        else:
+            self._overflow(cell, message, sender)
         if cell.idle:
             cell.idle = False
             self.ready.append(cell)
@@ -120,7 +127,7 @@ class Kernel:
             return
         self.post(handler, DeadEnvelope(target, message), self.system_cell.address)
 
-    def overflow(self, cell: Cell, message: Any, sender: Any) -> None:
+    def _overflow(self, cell: Cell, message: Any, sender: Any) -> None:
         """Let an actor with a full mailbox decide what gives way. Its decision belongs into the loop's thread."""
         if self.thread is not None and get_ident() != self.thread:
             self.call_in_loop(lambda: self.post(cell, message, sender))
@@ -140,18 +147,31 @@ class Kernel:
         self.awake = True
         if self.closed:
             return
-        if get_ident() == self.thread:
-            self.loop.call_soon(self._drain, context=self._context)
-            return
-        self.news_for_inline_wait.set()
+        in_loop = get_ident() == self.thread
+        if not in_loop:
+            self.news_for_inline_wait.set()
+        call_soon = self.loop.call_soon if in_loop else self.loop.call_soon_threadsafe
         try:
-            self.loop.call_soon_threadsafe(self._drain, context=self._context)
+            call_soon(self._drain, context=self._context)
         except RuntimeError:
-            # The loop is closed: its actors are gone, and so is whoever would read this.
+            # The loop is closed. What is posted now is handled if somebody still asks synchronously, or shuts down.
             _logger.debug("A message came after the end of the loop")
+
+    def wait_for_news(self, timeout_s: float) -> bool:
+        """Sleep in the loop's thread, in a synchronous ask, until another thread brings something."""
+        # Whoever posts meanwhile must not think that a drain will see to it: we hold it up.
+        awake, self.awake = self.awake, False
+        if not self.ready and not self._inbox:
+            self.news_for_inline_wait.wait(timeout_s)
+        news = self.news_for_inline_wait.is_set()
+        self.news_for_inline_wait.clear()
+        self.awake = self.awake or awake
+        return news or bool(self.ready or self._inbox)
 
     def call_in_loop(self, call: Callable[[], None]) -> None:
         """Have `call` run in the loop's thread before the next message, also while a synchronous ask holds it up."""
+        if self.closed:
+            return
         self._inbox.append(call)
         self.wake()
 
@@ -172,6 +192,7 @@ class Kernel:
             if self.closed:
                 self.awake = False
             elif self.ready or self._inbox:
+                self.awake = True
                 self.loop.call_soon(self._drain, context=self._context)
             else:
                 self.awake = False
@@ -180,19 +201,21 @@ class Kernel:
                     self.wake()
 
     def _run_ready_cells(self) -> None:
+        # `post`, `_deliver` and `_release` are unrolled here: this loop is what a hop costs.
         ready = self.ready
         clock = self.loop.time
         plain_types = self._plain_types
         left = MESSAGES_A_DRAIN
+        next_look = left - MESSAGES_A_TURN
         deadline = clock() + SECONDS_A_DRAIN
         self.depth += 1
         try:
-            while ready and left:
+            while ready:
                 cell = ready.popleft()
                 mailbox = cell.mailbox
-                last = left - MESSAGES_A_TURN if left > MESSAGES_A_TURN else 0
+                number = 0
                 try:
-                    while mailbox:
+                    for number in _A_TURN if mailbox else ():  # noqa: B007 (read below)
                         message, sender = mailbox.popleft()
                         if message.__class__ in plain_types:
                             try:
@@ -201,22 +224,31 @@ class Kernel:
                                 self._failed(cell, message, sender, error)
                         else:
                             self._deliver(cell, message, sender)
-                        left -= 1
-                        if left == last:
-                            break
-                        if not left % MESSAGES_BETWEEN_LOOKS_AT_THE_CLOCK and (self._inbox or clock() >= deadline):
-                            left = 0
+                        if not mailbox:
                             break
                 finally:
                     if mailbox:
                         ready.append(cell)
                     else:
                         cell.idle = True
-                        if mailbox and cell.idle:
-                            cell.idle = False
-                            ready.append(cell)
+                        if mailbox:
+                            self._release(cell)
+                left -= number + 1
+                if left <= next_look:
+                    if left <= 0 or self._inbox or clock() >= deadline:
+                        return
+                    next_look = left - MESSAGES_A_TURN
         finally:
             self.depth -= 1
+
+    def _release(self, cell: Cell) -> None:
+        """Let a cell that has had its turn queue again or rest; look twice, another thread may be posting."""
+        if not cell.mailbox:
+            cell.idle = True
+            if not (cell.mailbox and cell.idle):
+                return
+            cell.idle = False
+        self.ready.append(cell)
 
     def step(self) -> bool:
         """Handle one message of one cell; return False if nobody has mail."""
@@ -235,13 +267,7 @@ class Kernel:
                 self._deliver(cell, message, sender)
         finally:
             self.depth -= 1
-            if cell.mailbox:
-                ready.append(cell)
-            else:
-                cell.idle = True
-                if cell.mailbox and cell.idle:
-                    cell.idle = False
-                    ready.append(cell)
+            self._release(cell)
         return True
 
     def _take_inbox(self) -> None:

@@ -145,7 +145,6 @@ class Nursery:
         kernel.tasks.cancel_all_of(cell)
         leftover = tuple(cell.mailbox)
         cell.mailbox.clear()
-        cell.post = cell.mailbox.append
         for message, _ in leftover:
             if not isinstance(message, (ActorExitRequest, ChildActorExited)):
                 kernel.dead_letter(address, message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 
 
@@ -36,6 +37,8 @@ class LoopThread:
         if threading.current_thread() is self._thread:
             self._loop.stop()
             return
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._loop.stop)
+        with self._lock:
+            # The thread may be ending by itself at this moment, and have closed the loop.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()

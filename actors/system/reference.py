@@ -32,10 +32,11 @@ def _sender_for(own_kernel: Kernel, own_address: Any) -> Callable[[Any, Any], No
                 raise InvalidActorAddress(target, "not a valid ActorAddress for sending messages to") from None
             own_kernel.send(target, message, own_address)
             return
-        if kernel is not own_kernel:
-            kernel.post(cell, message, own_address)
+        mailbox = cell.mailbox
+        if kernel is not own_kernel or len(mailbox) >= cell.limit:
+            own_kernel.send(target, message, own_address)
             return
-        cell.post((message, own_address))
+        mailbox.append((message, own_address))
         if cell.idle:
             cell.idle = False
             append_ready(cell)

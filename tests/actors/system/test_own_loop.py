@@ -113,7 +113,7 @@ def test_a_private_context_leaves_nothing_behind(base: AsyncioSystemBase, system
     before = set(base.actorRegistry)
     with system.private() as mine:
         assert set(base.actorRegistry) != before
-        mine.updateCapability("Cows Allowed", True)
+        mine._systemBase.updateCapability("Cows Allowed", True)
     assert set(base.actorRegistry) == before
     assert base.capabilities["Cows Allowed"] is True
 
@@ -187,7 +187,7 @@ def test_an_exit_that_fails_is_an_exit_all_the_same(base: AsyncioSystemBase, sys
     class Reluctant(Performer):
         def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 (Thespian's name)
             if isinstance(message, ActorExitRequest):
-                raise RuntimeError("I would rather not")
+                raise RuntimeError("I would rather not")  # noqa: TRY004 (no type is wrong)
             super().receiveMessage(message, sender)
 
     system.createActor(Reluctant)

@@ -178,7 +178,7 @@ steps = st.lists(
 def test_the_estimate_is_the_account_once_everything_is_told(plan: list[tuple[int, str, int, int, int, str]]) -> None:
     exchange, book = NaiveExchange(), EstimatedBalanceBook()
     book.apply_snapshot(exchange.snapshot(0, 0), 0)
-    now_ms, told_ms = 0, 0
+    now_ms, told_ms, answered_ms = 0, 0, 0
     inbox: list[tuple[int, int, OrderActivity | tuple[int, int]]] = []
     for number, (pause_ms, what, amount, delay_ms, answer_ms, fee_asset) in enumerate(plan):
         now_ms += pause_ms
@@ -190,7 +190,9 @@ def test_the_estimate_is_the_account_once_everything_is_told(plan: list[tuple[in
             activity = exchange.fill(open_orders[amount % len(open_orders)], now_ms, amount, fee_asset)
         elif what == "cancel" and open_orders:
             activity = exchange.cancel(open_orders[amount % len(open_orders)])
-        elif what == "snapshot":
+        elif what == "snapshot" and now_ms > answered_ms:
+            # One question at a time: the next is asked when the last is answered.
+            answered_ms = now_ms + delay_ms + answer_ms
             inbox.append((now_ms + delay_ms + answer_ms, number, (now_ms, now_ms + delay_ms)))
         if activity is not None:
             # The tracker tells in the order in which it heard, late as it may be.

@@ -406,7 +406,19 @@ async def test_what_the_exchange_refuses_is_told_in_its_words() -> None:
 
 
 faults = st.sampled_from(
-    "ok,ok,reset before,reset after,5xx before,5xx after,refused,busy,skew,limited,rejected".split(",")
+    [
+        "ok",
+        "ok",
+        "reset before",
+        "reset after",
+        "5xx before",
+        "5xx after",
+        "refused",
+        "busy",
+        "skew",
+        "limited",
+        "rejected",
+    ]
 )
 
 

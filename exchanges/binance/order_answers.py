@@ -112,7 +112,8 @@ def parse_order(rule: TradingRule, body: bytes) -> OrderUpdate:
 def parse_cancel_all(rule: TradingRule, body: bytes) -> tuple[OrderUpdate, ...]:
     """The cancelled orders, those of order lists among them."""
     orders: list[_Order] = []
-    for entry in _parse_entries(body):
+    for raw in _parse_entries(body):
+        entry = bytes(raw)
         if _parse_kind(entry).order_reports:
             orders.extend(_parse_order_list(entry).order_reports)
         else:

@@ -65,7 +65,7 @@ class _ExecutionReport(Wire, frozen=True):
     trade_id: _TradeId = field(name="t", default=NO_TRADE)
     price: Decimal = field(name="L", default=Decimal(0))
     amount: Decimal = field(name="l", default=Decimal(0))
-    quote_amount: Decimal = field(name="Y", default=Decimal(0))
+    quote_amount: Decimal | None = field(name="Y", default=None)
     fee_amount: Decimal = field(name="n", default=Decimal(0))
     fee_asset: str | None = field(name="N", default=None)
     is_maker: bool = field(name="m", default=False)
@@ -160,7 +160,7 @@ def _from_execution_report(report: _ExecutionReport, pairs: Mapping[str, str]) -
         trade_id=str(report.trade_id),
         price=report.price,
         amount=report.amount,
-        quote_amount=report.quote_amount,
+        quote_amount=report.price * report.amount if report.quote_amount is None else report.quote_amount,
         fee_asset=report.fee_asset or "",
         fee_amount=report.fee_amount,
         is_maker=report.is_maker,

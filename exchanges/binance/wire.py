@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar
+from functools import cache
+from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
 import msgspec
 
@@ -15,8 +16,9 @@ RecursionError."""
 NOTHING = msgspec.Raw(b"")
 """Of a field that is kept as it came, and did not come."""
 
-LARGEST_EXPONENT = 40
-"""An amount is below 1e41 and has at most 40 decimals. Beyond that lies an attack on Decimal arithmetic."""
+_MOST_DIGITS = 40
+_LIMIT = Decimal(10) ** _MOST_DIGITS
+"""Digits before and behind the point. Beyond lies no amount but an attack on Decimal arithmetic."""
 
 # msgspec holds the bounds while it decodes, at no measurable cost. No NaN is within any bound.
 Price = Annotated[float, msgspec.Meta(gt=0, lt=1e300)]
@@ -36,24 +38,28 @@ class Wire(msgspec.Struct, frozen=True, rename="camel"):
     may_be_negative: ClassVar[frozenset[str]] = frozenset()
 
     def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
+        for name, may_be_negative in _amounts_of(type(self)):
             value = getattr(self, name)
-            if type(value) is Decimal:
-                check_amount(value, name, may_be_negative=name in self.may_be_negative)
+            if value is not None:
+                check_amount(value, name, may_be_negative=may_be_negative)
 
 
 def check_amount(value: Decimal, name: str, *, may_be_negative: bool = False) -> None:
-    """Raise ValueError unless the Decimal can be an amount of money."""
-    exponent = value.as_tuple().exponent
-    if (
-        not isinstance(exponent, int)
-        or exponent < -LARGEST_EXPONENT
-        or (value and value.adjusted() > LARGEST_EXPONENT)
-        or (not value and exponent > LARGEST_EXPONENT)
-    ):
+    """Raise ValueError, or for what is no number ArithmeticError, unless the Decimal can be an amount of money."""
+    lowest = -_LIMIT if may_be_negative else 0
+    if not lowest <= value < _LIMIT or not -_MOST_DIGITS <= value.adjusted() <= _MOST_DIGITS:
         raise ValueError(f"{name} is no amount")
-    if value < 0 and not may_be_negative:
-        raise ValueError(f"{name} is negative")
+
+
+@cache
+def _amounts_of(shape: type[Wire]) -> tuple[tuple[str, bool], ...]:
+    """The fields of a shape that hold money, and whether each may be negative."""
+    hints = get_type_hints(shape)
+    return tuple(
+        (name, name in shape.may_be_negative)
+        for name in shape.__struct_fields__
+        if Decimal in (hints[name], *get_args(hints[name]))
+    )
 
 
 def parser(shape: Any, what: str) -> Callable[[bytes | str], Any]:

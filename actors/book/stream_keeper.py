@@ -91,11 +91,10 @@ class StreamKeeper:
             stream.opened(message.websocket)
 
     def closed(self, message: StreamClosed) -> None:
-        """A socket came to its end, or brings more than can be read."""
+        """A socket came to its end."""
         stream = self._streams.get(message.stream_id)
         if stream is not None:
-            reason = PairUnsynced.OVERFLOW if message.is_overflow else PairUnsynced.DISCONNECTED
-            self._failed(stream, message.reason, reason)
+            self._failed(stream, message.reason)
 
     def refused(self, stream: MarketStream, text: str) -> None:
         """The exchange does not give what was subscribed."""

@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -72,11 +72,13 @@ class AiohttpTransport:
     async def open_websocket(
         self,
         url: str,
-        on_frame: Callable[[bytes], None],
+        on_frame: Callable[[bytes], Awaitable[None] | None],
         on_closed: Callable[[str], None],
         timeout_s: float = 10.0,
     ) -> "AiohttpWebSocket":
         """Open a WebSocket. `on_frame` gets each text or binary frame, `on_closed` the reason, once.
+
+        What `on_frame` returns, if anything, is awaited before the next frame is read.
 
         Raises:
             NotSent: the connection could not be opened.
@@ -127,7 +129,7 @@ class AiohttpWebSocket:
     def __init__(
         self,
         connection: "aiohttp.ClientWebSocketResponse[bool]",
-        on_frame: Callable[[bytes], None],
+        on_frame: Callable[[bytes], Awaitable[None] | None],
         on_closed: Callable[[str], None],
         on_gone: Callable[["AiohttpWebSocket"], None],
     ) -> None:
@@ -194,7 +196,9 @@ class AiohttpWebSocket:
                 kind = message[0]
                 if kind is _TEXT or kind is _BINARY:
                     self._last_heard_ns = monotonic_ns()
-                    on_frame(message[1])
+                    hold = on_frame(message[1])
+                    if hold is not None:
+                        await hold
                 elif kind is _PING:
                     self._last_heard_ns = monotonic_ns()
                     self._queue(_PONG, bytes(message[1]))

@@ -1,6 +1,6 @@
 """The transport port: HTTP requests and WebSockets, as the actors see them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -60,13 +60,14 @@ class Transport(Protocol):
     async def open_websocket(
         self,
         url: str,
-        on_frame: Callable[[bytes], None],
+        on_frame: Callable[[bytes], Awaitable[None] | None],
         on_closed: Callable[[str], None],
         timeout_s: float = 10.0,
     ) -> WebSocket:
         """Open a WebSocket. `on_frame` gets each text or binary frame, `on_closed` the reason, once.
 
-        Both are called from the loop's thread and must only pass on what they get.
+        Both are called from the loop's thread and must only pass on what they get. An awaitable that `on_frame` returns
+        is awaited before the next frame is read: so a reader that lags holds the exchange back, and nothing piles up.
 
         Raises:
             NotSent: the connection could not be opened.

@@ -21,26 +21,28 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from threading import get_ident
 from typing import Any, TypeVar
 
 from thespian.actors import (
     ActorExitRequest,
     ActorSystemFailure,
-    Thespian_ActorStatus,
     ThespianGeneration,
     ValidatedSource,
 )
-from thespian.system.timing import ExpirationTimer, timePeriodSeconds
+from thespian.system.timing import timePeriodSeconds
 
 from openoutcry.actors.system.cell import Cell
 from openoutcry.actors.system.external import Endpoint, ExternalMailbox, PrivateExternal
+from openoutcry.actors.system.inline import hand_out_until_answered
 from openoutcry.actors.system.kernel import Kernel
 from openoutcry.actors.system.lifecycle import Nursery
 from openoutcry.actors.system.loop_thread import LoopThread
 from openoutcry.actors.system.reference import ActorReference
 from openoutcry.actors.system.scheduler import Scheduler
 from openoutcry.actors.system.sources import SourceStore
+from openoutcry.actors.system.status import answer_status_request
 from openoutcry.actors.system.timers import Timer
 
 _logger = logging.getLogger(__name__)
@@ -83,7 +85,7 @@ class AsyncioSystemBase:
         kernel = self._kernel = Kernel(loop, scheduler)
         if loop is running:
             kernel.thread = get_ident()
-        kernel.on_status_request = self._answer_status_request
+        kernel.on_status_request = partial(answer_status_request, kernel)
         kernel.system_cell.occupy(_SystemAddress(self))
         self.systemAddress = kernel.system_cell.address
         self._sources = SourceStore(kernel)
@@ -278,7 +280,7 @@ class AsyncioSystemBase:
         """Wait for a message to an external mailbox in the way that fits the calling thread."""
         timeout_s = None if timeout is None else timePeriodSeconds(timeout)
         if self._on_loop_side():
-            return self._hand_out_until_answered(mailbox, timeout_s)
+            return hand_out_until_answered(self._kernel, mailbox, timeout_s)
         self._start()
         return mailbox.wait(timeout_s)
 
@@ -327,31 +329,6 @@ class AsyncioSystemBase:
                 raise ActorSystemFailure("The actor system was shut down meanwhile")
         return outcome.result()
 
-    def _hand_out_until_answered(self, mailbox: ExternalMailbox, timeout_s: float | None) -> Any | None:
-        kernel = self._kernel
-        deadline = None if timeout_s is None else self.loop.time() + timeout_s
-        while not len(mailbox):
-            kernel.timers.fire_due()
-            if kernel.step():
-                if deadline is not None and self.loop.time() >= deadline:
-                    break
-                continue
-            if deadline is None or not self._wait_inline(deadline):
-                break
-        return mailbox.take()
-
-    def _wait_inline(self, deadline: float) -> bool:
-        """Let time pass until there may be something to do; return False once `deadline` is reached."""
-        kernel = self._kernel
-        before = self.loop.time()
-        if before >= deadline:
-            return False
-        next_due = kernel.timers.next_due()
-        until = deadline if next_due is None else min(deadline, next_due)
-        had_news = kernel.wait_for_news(max(0.0, until - before))
-        # A clock that stands still (virtual time is moved by the loop, which waits for us) would keep us for ever.
-        return had_news or until <= before or self.loop.time() > before
-
     def _end_everything(self) -> None:
         kernel = self._kernel
         if kernel.closed:
@@ -383,16 +360,6 @@ class AsyncioSystemBase:
             self.loop.stop()
 
         self._last_task = self.loop.create_task(end())
-
-    def _answer_status_request(self, cell: Cell, sender: Any) -> None:
-        status = Thespian_ActorStatus(cell.address, type(cell.instance).__name__, self.systemAddress)
-        now = self.loop.time()
-        status.addWakeups([(cell.address, ExpirationTimer(max(0.0, timer.when - now))) for timer in cell.timers])
-        for child in cell.children:
-            status.addChild(child.address)
-        for message, source in cell.mailbox:
-            status.addPendingMessage(source, cell.address, message)
-        self._kernel.send(sender, status, cell.address)
 
 
 class _SystemAddress:

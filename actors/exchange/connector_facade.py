@@ -79,6 +79,7 @@ class ConnectorFacade(SupervisorActor):
         self._statuses: dict[str, ComponentStatus] = {}
         self._asked_mode = TradingMode.LIVE
         self._asked_reason = ""
+        self._mode = (TradingMode.CANCEL_ONLY, "starting")
         self._published: ConnectorStatus | None = None
         self._mode_since_ms = self.clock.wall_ms()
         self._publish_is_due = False
@@ -144,17 +145,20 @@ class ConnectorFacade(SupervisorActor):
     def _set_trading_mode(self, message: SetTradingMode, sender: Any) -> None:
         if not self.environment.settings.is_market_data_only:
             self._asked_mode, self._asked_reason = message.mode, message.reason
+        self._status_changed()
         self._publish_status()
         self.reply(sender, self._published)
 
     def _status_changed(self) -> None:
+        """The gate closes at once; that it did is published when this sweep of the mailbox is through."""
+        self._mode = mode_in_force(self._asked_mode, self._asked_reason, self._statuses)
         if not self._publish_is_due:
             self._publish_is_due = True
             self.soon(self._publish_status)
 
     def _publish_status(self) -> None:
         self._publish_is_due = False
-        mode, reason = self._mode()
+        mode, reason = self._mode
         last = self._published
         if last is None or last.mode is not mode:
             self._mode_since_ms = self.clock.wall_ms()
@@ -170,14 +174,11 @@ class ConnectorFacade(SupervisorActor):
             self._published = status
             self._publish(Topic.STATUS, status)
 
-    def _mode(self) -> tuple[TradingMode, str]:
-        return mode_in_force(self._asked_mode, self._asked_reason, self._statuses)
-
     # Requests
 
     @handles(PlaceOrder)
     def _place_order(self, message: PlaceOrder, sender: Any) -> None:
-        mode, reason = self._mode()
+        mode, reason = self._mode
         if mode is not TradingMode.LIVE:
             self.reply(sender, OrderRefused(rule="trading_mode", message=f"the connector is {mode.value}: {reason}"))
         elif not self.forward(roles.ORDERS, message, sender):
@@ -304,7 +305,7 @@ class ConnectorFacade(SupervisorActor):
     def _drain(self, message: Drain, sender: Any) -> None:
         """Close the gate, cancel if so configured, ask what is left, answer. The components stay up until the exit."""
         self._asked_mode, self._asked_reason = TradingMode.CANCEL_ONLY, "stopping"
-        self._publish_status()
+        self._status_changed()
         if not self.has_peer(roles.ORDERS):
             is_flat = True if self.environment.settings.is_market_data_only else None
             self.reply(sender, Drained(is_flat=is_flat, message=self._why_not(roles.ORDERS)))

@@ -1,7 +1,7 @@
 """Trading rules, rate limits and fees, from the exchange.
 
 hears: GetLastPrices (asked)
-says: TradingRules and TradeFees to facade, book_source, user_stream, orders, order_poller and balances, when they
+says: TradingRules to facade, book_source, user_stream, orders, order_poller and balances, TradeFees to facade, when they
 changed and to each that comes up; RateLimitsKnown to rest; LastPrices, or the outcome of the request in its place, to
 who asked
 at a restart it asks the exchange for everything anew.
@@ -26,7 +26,8 @@ from openoutcry.messages.rest import (
 )
 from openoutcry.messages.trading_rules import TradeFees, TradingRule, TradingRules
 
-AUDIENCE = (FACADE, BOOK_SOURCE, USER_STREAM, ORDERS, ORDER_POLLER, BALANCES)
+RULES_AUDIENCE = (FACADE, BOOK_SOURCE, USER_STREAM, ORDERS, ORDER_POLLER, BALANCES)
+FEES_AUDIENCE = (FACADE,)
 TIMEOUT_S = 20.0
 FEES_AGAIN_S = 60.0
 
@@ -56,12 +57,11 @@ class TradingRulesPoller(Publisher):
 
     def on_peer_up(self, role: str) -> None:
         """Tell a newcomer what is known; with a signer the account's fees can be asked for."""
-        if role in AUDIENCE:
-            if self._rules is not None:
-                self.publish_to(role, self._rules)
-            if self._fees_told is not None:
-                self.publish_to(role, self._fees_told)
-        elif role == REST and self._limits is not None:
+        if role in RULES_AUDIENCE and self._rules is not None:
+            self.publish_to(role, self._rules)
+        if role in FEES_AUDIENCE and self._fees_told is not None:
+            self.publish_to(role, self._fees_told)
+        if role == REST and self._limits is not None:
             self.tell(REST, self._limits)
         elif role == SIGNER:
             self._ask_for_fees()
@@ -97,7 +97,7 @@ class TradingRulesPoller(Publisher):
         if rules != self._rules:
             self._rules = rules
             self._by_pair = rules.by_trading_pair()
-            self.publish(AUDIENCE, rules)
+            self.publish(RULES_AUDIENCE, rules)
         self._tell_readiness()
         waiting, self._waiting_for_rules = self._waiting_for_rules, []
         for question, sender in waiting:
@@ -168,7 +168,7 @@ class TradingRulesPoller(Publisher):
         fees = self._fees.table()
         if fees != self._fees_told:
             self._fees_told = fees
-            self.publish(AUDIENCE, fees)
+            self.publish(FEES_AUDIENCE, fees)
 
     # Prices
 

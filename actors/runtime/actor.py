@@ -10,6 +10,7 @@ Rule 3: whatever an actor sends itself stays in this package; other messages are
 """
 
 import logging
+import math
 import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -24,10 +25,10 @@ from openoutcry.actors.runtime.mailbox import POLICIES, MailboxOverflowed, Mailb
 from openoutcry.actors.runtime.requests import (
     Answer,
     Ask,
+    LookForTimeouts,
     PendingRequest,
     ReplyTo,
     RequestFailure,
-    RequestTimedOut,
     RequestUnsendable,
 )
 from openoutcry.actors.runtime.timers import CoroutineDone, Timer, TimerFired
@@ -84,6 +85,8 @@ class ComponentActor(Actor):
         self._fenced: set[Any] = set()
         self._pending: dict[int, PendingRequest] = {}
         self._next_request_id = 0
+        self._next_deadline = math.inf
+        self._timeouts_timer: Any = None
         self._status: ComponentStatus | None = None
         self.has_failed = False
         self._unknown_types: set[str] = set()
@@ -152,10 +155,10 @@ class ComponentActor(Actor):
         """
         self._next_request_id += 1
         request_id = self._next_request_id
-        pending = PendingRequest(role, message, then, resend)
-        self._pending[request_id] = pending
-        reference = self._myRef
-        pending.timer = reference.call_later(timeout_s, RequestTimedOut(request_id))
+        deadline = self._myRef.loop.time() + timeout_s
+        self._pending[request_id] = PendingRequest(role, message, then, resend, deadline)
+        if deadline < self._next_deadline:
+            self._look_for_timeouts_at(deadline, timeout_s)
         peer = self._peers.get(role)
         if peer is not None:
             self.send(peer[0], Ask(request_id, message))
@@ -262,20 +265,25 @@ class ComponentActor(Actor):
     def _answered(self, message: Answer, _sender: Any) -> None:
         pending = self._pending.pop(message.request_id, None)
         if pending is not None:
-            pending.timer.cancel()
             pending.then(message.body)
 
-    @handles(RequestTimedOut)
-    def _request_timed_out(self, message: RequestTimedOut, _sender: Any) -> None:
-        pending = self._pending.pop(message.request_id, None)
-        if pending is not None:
-            pending.then(pending.failed(RequestFailure.TIMED_OUT))
+    @handles(LookForTimeouts)
+    def _look_for_timeouts(self, _message: LookForTimeouts, _sender: Any) -> None:
+        self._next_deadline = math.inf
+        now = self._myRef.loop.time()
+        late = [request_id for request_id, pending in self._pending.items() if pending.deadline <= now]
+        for request_id in late:
+            pending = self._pending.pop(request_id, None)
+            if pending is not None:
+                pending.then(pending.failed(RequestFailure.TIMED_OUT))
+        earliest = min((pending.deadline for pending in self._pending.values()), default=math.inf)
+        if earliest < self._next_deadline:
+            self._look_for_timeouts_at(earliest, earliest - now)
 
     @handles(RequestUnsendable)
     def _request_unsendable(self, message: RequestUnsendable, _sender: Any) -> None:
         pending = self._pending.pop(message.request_id, None)
         if pending is not None:
-            pending.timer.cancel()
             pending.then(pending.failed(RequestFailure.NOT_THERE))
 
     @handles(TimerFired)
@@ -355,6 +363,12 @@ class ComponentActor(Actor):
 
     # The inside
 
+    def _look_for_timeouts_at(self, deadline: float, delay_s: float) -> None:
+        self._next_deadline = deadline
+        if self._timeouts_timer is not None:
+            self._timeouts_timer.cancel()
+        self._timeouts_timer = self._myRef.call_later(max(0.0, delay_s), LookForTimeouts())
+
     def _begin(self, peers: tuple[tuple[str, Any, int], ...], parent: Any) -> None:
         self._parent = parent
         for role, address, generation in peers:
@@ -371,7 +385,6 @@ class ComponentActor(Actor):
         for request_id, pending in list(self._pending.items()):
             if pending.role == role and not pending.resend:
                 del self._pending[request_id]
-                pending.timer.cancel()
                 pending.then(pending.failed(RequestFailure.PEER_DOWN))
         self.on_peer_down(role)
 
@@ -382,7 +395,7 @@ class ComponentActor(Actor):
                 self.on_stop()
             except Exception:
                 self.log.exception("%s could not release all that it had opened", self.role)
-        elif not isinstance(message, (ChildActorExited, TimerFired, CoroutineDone, RequestTimedOut)):
+        elif not isinstance(message, (ChildActorExited, TimerFired, CoroutineDone, LookForTimeouts)):
             self._dead_letter(self.role, message)
 
     def _unknown(self, message: Any) -> None:

@@ -55,24 +55,26 @@ class RequestFailed(msgspec.Struct, frozen=True):
 class PendingRequest:
     """A question that waits for its answer."""
 
-    __slots__ = ("body", "resend", "role", "then", "timer")
+    __slots__ = ("body", "deadline", "resend", "role", "then")
 
-    def __init__(self, role: str, body: Any, then: Callable[[Any], None], resend: bool) -> None:
+    def __init__(self, role: str, body: Any, then: Callable[[Any], None], resend: bool, deadline: float) -> None:
         self.role = role
         self.body = body
         self.then = then
         self.resend = resend
-        self.timer: Any = None
+        self.deadline = deadline
+        """By the loop's clock."""
 
     def failed(self, failure: RequestFailure) -> RequestFailed:
         """What to hand to `then` in place of an answer."""
         return RequestFailed(failure, self.role, type(self.body).__name__)
 
 
-class RequestTimedOut(msgspec.Struct, frozen=True):
-    """From the timer of a request to the actor itself."""
+class LookForTimeouts(msgspec.Struct, frozen=True):
+    """From a timer to the actor itself: the earliest deadline of its requests has come.
 
-    request_id: int
+    One timer for all of an actor's requests: setting and cancelling one for each costs more than the request.
+    """
 
 
 class RequestUnsendable(msgspec.Struct, frozen=True):

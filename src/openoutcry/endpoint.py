@@ -1,6 +1,7 @@
 """Where the actor system meets the bot's coroutines: an address of its own, and answers as futures."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,9 @@ class Endpoint:
     def __init__(self, base: AsyncioSystemBase, receive: Callable[[Any, Any], None], name: str) -> None:
         self._base = base
         self._on_message = receive
-        self._waiting: dict[int, tuple[asyncio.Future[Any], Callable[[Any], None] | None]] = {}
+        self._waiting: dict[int, _Waiting] = {}
+        self._next_deadline = math.inf
+        self._timer: asyncio.TimerHandle | None = None
         self._next_id = 0
         self.address = base.open_endpoint(self._receive, name)
 
@@ -35,25 +38,28 @@ class Endpoint:
         self._next_id += 1
         request_id = self._next_id
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        self._waiting[request_id] = (future, on_answer)
-        timer = loop.call_later(timeout_s, self._timed_out, request_id, type(message).__name__, timeout_s)
+        deadline = loop.time() + timeout_s
+        waiting = _Waiting(loop.create_future(), on_answer, deadline, f"no answer to {type(message).__name__}")
+        self._waiting[request_id] = waiting
+        if deadline < self._next_deadline:
+            self._look_at(deadline)
         self._base.send_from(self.address, target, Ask(request_id, message))
         try:
-            return await future
+            return await waiting.future
         finally:
-            timer.cancel()
             self._waiting.pop(request_id, None)
 
     def forget_all(self, why: str) -> None:
         """Whoever waits for an answer hears that none will come."""
-        for future, _ in self._waiting.values():
-            if not future.done():
-                future.set_exception(ConnectorStopped(why))
+        for waiting in self._waiting.values():
+            if not waiting.future.done():
+                waiting.future.set_exception(ConnectorStopped(why))
 
     def close(self) -> None:
         """Leave the actor system. Idempotent."""
         self.forget_all("the runtime is closed")
+        if self._timer is not None:
+            self._timer.cancel()
         self._base.close_endpoint(self.address)
 
     def _receive(self, message: Any, sender: Any) -> None:
@@ -62,13 +68,40 @@ class Endpoint:
             return
         waiting = self._waiting.get(message.request_id)
         if waiting is not None:
-            future, on_answer = waiting
-            if on_answer is not None:
-                on_answer(message.body)
-            if not future.done():
-                future.set_result(message.body)
+            if waiting.on_answer is not None:
+                waiting.on_answer(message.body)
+            if not waiting.future.done():
+                waiting.future.set_result(message.body)
 
-    def _timed_out(self, request_id: int, what: str, timeout_s: float) -> None:
-        waiting = self._waiting.get(request_id)
-        if waiting is not None and not waiting[0].done():
-            waiting[0].set_exception(TimeoutError(f"no answer to {what} within {timeout_s:g} s"))
+    def _look_at(self, deadline: float) -> None:
+        """One timer for all questions, at the earliest deadline: one for each costs more than the question."""
+        self._next_deadline = deadline
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(deadline, self._look_for_timeouts)
+
+    def _look_for_timeouts(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._next_deadline = math.inf
+        for waiting in self._waiting.values():
+            if waiting.deadline <= now:
+                if not waiting.future.done():
+                    waiting.future.set_exception(TimeoutError(f"{waiting.what} in time"))
+            else:
+                self._next_deadline = min(self._next_deadline, waiting.deadline)
+        if self._next_deadline < math.inf:
+            self._look_at(self._next_deadline)
+
+
+class _Waiting:
+    """A question that waits for its answer."""
+
+    __slots__ = ("deadline", "future", "on_answer", "what")
+
+    def __init__(
+        self, future: asyncio.Future[Any], on_answer: Callable[[Any], None] | None, deadline: float, what: str
+    ) -> None:
+        self.future = future
+        self.on_answer = on_answer
+        self.deadline = deadline
+        self.what = what

@@ -94,7 +94,12 @@ class LoopClock:
 class MemorySocket:
     """A WebSocket without a network: `texts` is what the actor sent, `push` is what the server sends."""
 
-    def __init__(self, url: str, on_frame: Callable[[bytes], None], on_closed: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        url: str,
+        on_frame: Callable[[bytes], Awaitable[None] | None],
+        on_closed: Callable[[str], None],
+    ) -> None:
         self.url = url
         self.texts: list[str] = []
         self.on_text: Callable[[str], None] = lambda _text: None
@@ -170,7 +175,7 @@ class ScriptedTransport:
     async def open_websocket(
         self,
         url: str,
-        on_frame: Callable[[bytes], None],
+        on_frame: Callable[[bytes], Awaitable[None] | None],
         on_closed: Callable[[str], None],
         timeout_s: float = 10.0,
     ) -> WebSocket:

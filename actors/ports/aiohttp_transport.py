@@ -141,6 +141,7 @@ class AiohttpWebSocket:
         self._outgoing: deque[tuple[WSMsgType, bytes]] = deque()
         self._has_outgoing = asyncio.Event()
         self._closing_reason = ""
+        self._closing: asyncio.Task[None] | None = None
         self._writer = asyncio.create_task(self._write())
         self._reader = asyncio.create_task(self._read())
 
@@ -159,12 +160,22 @@ class AiohttpWebSocket:
 
     async def close(self) -> None:
         """Close, waiting a short while for the other side. Idempotent; `on_closed` is called if it was not."""
-        if not self._reader.done():
-            self._closing_reason = self._closing_reason or "closed by us"
+        if self._closing is None:
+            if self._reader.done():
+                return
+            self._closing = asyncio.create_task(self._close())
+        # Who waits may be cancelled. aiohttp, left in the middle of its closing, would never let the connection go.
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        self._closing_reason = self._closing_reason or "closed by us"
+        try:
             await self._connection.close()
             # Nothing that came before the end may be delivered after it: the reader ends before we return.
             await asyncio.wait([self._reader], timeout=CLOSE_TIMEOUT_S)
             self._reader.cancel()
+        finally:
+            self._on_gone(self)
 
     def _queue(self, kind: WSMsgType, data: bytes) -> None:
         if not self._reader.done():
@@ -209,7 +220,8 @@ class AiohttpWebSocket:
                     break
         finally:
             self._writer.cancel()
-            self._on_gone(self)
+            if self._closing is None:
+                self._on_gone(self)
             self._on_closed(self._closing_reason or reason)
 
     def _why_closed(self, message: Any) -> str:

@@ -28,7 +28,7 @@ from openoutcry.messages.rest import (
     SigningFailed,
     SignStreamLogin,
 )
-from openoutcry.messages.trading_rules import TradeFees, TradingRules
+from openoutcry.messages.trading_rules import TradingRules
 
 LOGIN_TIMEOUT_S = 10.0
 CLOCK_REPAIRS = 2
@@ -101,10 +101,6 @@ class UserStream(ComponentActor):
         self._pairs = {rule.symbol: rule.trading_pair for rule in message.rules}
         if is_first:
             self._open()
-
-    @handles(TradeFees)
-    def _trade_fees(self, _message: TradeFees, _sender: Any) -> None:
-        """Fees come with the fills."""
 
     @handles(ClockOffset)
     def _clock_offset(self, message: ClockOffset, _sender: Any) -> None:

@@ -95,4 +95,3 @@ def test_a_keyring_that_fails_shows_the_kind_of_failure_and_nothing_else(monkeyp
         read_secret(SecretSource(keyring="openoutcry/binance"))
     assert CANARY not in repr(caught.value)
     assert caught.value.__context__ is None
-

@@ -19,7 +19,7 @@ from openoutcry.messages.account import BalanceDelta, Balances, BalanceUpdate, R
 from openoutcry.messages.lifecycle import Readiness, Subscribers, Topic, UserStreamInterrupted, UserStreamResumed
 from openoutcry.messages.orders import OrderActivity
 from openoutcry.messages.rest import ErrorKind, ExecuteRest, RestAnswer, RestRefused
-from openoutcry.messages.trading_rules import TradeFees, TradingRules
+from openoutcry.messages.trading_rules import TradingRules
 
 TIMEOUT_S = 10.0
 AMBIGUOUS_AGAIN_S = 0.25
@@ -92,10 +92,6 @@ class BalancePoller(Publisher):
     @handles(TradingRules)
     def _trading_rules(self, message: TradingRules, _sender: Any) -> None:
         self._book.set_rules(message.by_trading_pair())
-
-    @handles(TradeFees)
-    def _trade_fees(self, _message: TradeFees, _sender: Any) -> None:
-        """What a trade costs is known by its fill."""
 
     @handles(Subscribers)
     def _subscribers_changed(self, message: Subscribers, _sender: Any) -> None:

@@ -1,9 +1,9 @@
 """Trading rules, rate limits and fees, from the exchange.
 
 hears: GetLastPrices (asked)
-says: TradingRules to facade, book_source, user_stream, orders, order_poller and balances, TradeFees to facade, when they
-changed and to each that comes up; RateLimitsKnown to rest; LastPrices, or the outcome of the request in its place, to
-who asked
+says: TradingRules to facade, book_source, user_stream, orders, order_poller and balances, TradeFees to facade, when
+they changed and to each that comes up; RateLimitsKnown to rest; LastPrices, or the outcome of the request in its place,
+to who asked
 at a restart it asks the exchange for everything anew.
 """
 

@@ -1,6 +1,7 @@
 """The user stream in virtual time: logging in, holes and what is said of them, silence, renewal, refusals."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import Callable
 from decimal import Decimal
@@ -391,7 +392,7 @@ def test_whatever_happens_to_connections_every_hole_is_announced_before_it_is_cl
                         socket.push(b"{")
                 await asyncio.sleep(chance.choice([0.0, 0.01, 1.0, 30.0, 200.0]))
                 said = scene.said(ORDERS)
-                assert all(one != other for one, other in zip(said, said[1:], strict=False))
+                assert all(one != other for one, other in itertools.pairwise(said))
                 assert said == scene.said(BALANCES)
                 if scene.last_status is not None and scene.last_status.readiness is Readiness.READY:
                     assert said[-1] == "Resumed"

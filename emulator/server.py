@@ -182,6 +182,11 @@ class EmulatorServer:
             raise RuntimeError("the emulator was not started")
         return self._urls
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether it accepts connections now."""
+        return self._listener is not None
+
     async def stop_listening(self) -> None:
         """Refuse new connections at the TCP level (ECONNREFUSED); open ones live on."""
         if self._listener is not None:

@@ -176,7 +176,7 @@ class BookSource(ComponentActor):
     def _add_pair(self, message: AddTradingPair, sender: Any) -> None:
         pair = message.trading_pair
         if pair not in self._rules:
-            reason = "the exchange has no such pair" if self._rules else "the trading rules are not known yet"
+            reason = f"the exchange does not list {pair}" if self._rules else "the trading rules are not known yet"
             self.reply(sender, TradingPairRefused(trading_pair=pair, reason=reason))
             return
         if pair not in self._pairs:

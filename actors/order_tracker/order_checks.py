@@ -183,9 +183,9 @@ def _check_balance(
 
 
 def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
+    if not value.is_finite():
+        raise ValueError(f"{value} is not a finite number")
     if not step:
-        if not value.is_finite():
-            raise ValueError(f"{value} is not a finite number")
         return value
     try:
         # Nearly every step is a power of ten, for which `quantize` is twice as fast as a division.
@@ -193,8 +193,7 @@ def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
             return value.quantize(step, rounding)
         return _by_division(value, step, rounding)
     except InvalidOperation:
-        if not value.is_finite():
-            raise ValueError(f"{value} is not a finite number") from None
+        pass  # More than the usual 28 digits.
     with localcontext() as context:
         context.prec = _WIDE
         try:

@@ -124,6 +124,7 @@ class OrderTracker(ComponentActor):
         )
         self.every(self._poll_interval_s, self._ask_the_silent)
         self.every(CHECKPOINT_LOOK_S, self._checkpoint)
+        self._tell_balances_of_all()
         self._flush_soon()
 
     def on_stop(self) -> None:
@@ -143,9 +144,7 @@ class OrderTracker(ComponentActor):
             self._ledger.questions.ask_again(self._now_s())
             self._flush_soon()
         elif role == BALANCES:
-            for record in self._ledger.live.values():
-                if record.is_unknown or self._are_balances_estimated:
-                    self.tell(BALANCES, OrderActivity(order=record.view(), fill=None))
+            self._tell_balances_of_all()
 
     def figures(self) -> tuple[tuple[str, str], ...]:
         """Orders by kind, events, commits, and what did not fit together."""
@@ -442,6 +441,13 @@ class OrderTracker(ComponentActor):
             for _record, _rule, sender in self._placements:
                 self.reply(sender, OrderRefused(rule="journal", message=f"the order journal can't be written: {error}"))
             raise
+
+    def _tell_balances_of_all(self) -> None:
+        """A new balance poller knows of no order; and an old one forgets all when this tracker is a new one."""
+        if self.has_peer(BALANCES):
+            for record in self._ledger.live.values():
+                if record.is_unknown or self._are_balances_estimated:
+                    self.tell(BALANCES, OrderActivity(order=record.view(), fill=None))
 
     def _tell_balances(self, changes: Changes) -> None:
         if not self.has_peer(BALANCES):

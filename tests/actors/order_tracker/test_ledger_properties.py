@@ -1,4 +1,4 @@
-"""Whatever the wire does to the exchange's words, and wherever the process dies: in the end the ledger has the truth."""
+"""Whatever the wire does to the exchange's words, and wherever the process dies: the ledger ends with the truth."""
 
 import tempfile
 from decimal import Decimal
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from openoutcry.actors.order_tracker.journal import Journal
 from openoutcry.actors.order_tracker.ledger import OrderLedger
@@ -108,8 +108,15 @@ class LedgerAgainstTruth(RuleBasedStateMachine):
 
     # We
 
+    @initialize(target=orders)
+    def first_order(self) -> str:
+        return self.place_an_order(True)
+
     @rule(target=orders, arrives=st.booleans())
     def place(self, arrives: bool) -> str:
+        return self.place_an_order(arrives)
+
+    def place_an_order(self, arrives: bool) -> str:
         number = max(self.journal.last_order_id, max((int(one) for one in self.ours), default=0)) + 1
         record = OrderRecord(
             order_id=number,
@@ -361,6 +368,6 @@ class LedgerAgainstTruth(RuleBasedStateMachine):
 
 
 LedgerAgainstTruth.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=200, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestLedgerAgainstTruth = LedgerAgainstTruth.TestCase

@@ -1,6 +1,7 @@
-"""The order tracker on the real system base, with its real journal; the test stands for the gateway, the poller and all else."""
+"""The order tracker on the real system base, with its real journal; the test stands for everybody around it."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Any
 
 import orjson
 import pytest
+from harness import Stage, in_virtual_time
+from order_samples import PAIR, RULE
 
 from openoutcry.actors.order_tracker.order_tracker import CANCEL_ANSWER_S, NOT_FOUND_MARGIN_MS, OrderTracker
 from openoutcry.actors.roles import BALANCES, ORDER_POLLER, ORDERS, REST
-from openoutcry.config.schema import ConnectorSettings
+from openoutcry.config.schema import ConnectorSettings, SecretSource
 from openoutcry.messages.account import Balance, Balances, RefreshBalances
 from openoutcry.messages.lifecycle import Readiness, Subscribers, Topic, UserStreamResumed
 from openoutcry.messages.orders import (
@@ -54,8 +57,6 @@ from openoutcry.messages.rest import (
     RestRefused,
 )
 from openoutcry.messages.trading_rules import TradingRules
-from harness import Stage, in_virtual_time
-from order_tracker.samples import PAIR, RULE
 
 SUBSCRIBER = "subscriber"
 BUY = PlaceOrder(
@@ -113,9 +114,7 @@ def refusal(kind: ErrorKind, message: str = "no") -> RestRefused:
     return RestRefused(error=ExchangeError(kind=kind, code="-1", message=message), sent_ms=1767225600100)
 
 
-def update(
-    client_order_id: str, state: OrderState, executed: str = "0", exchange_order_id: str = "501"
-) -> OrderUpdate:
+def update(client_order_id: str, state: OrderState, executed: str = "0", exchange_order_id: str = "501") -> OrderUpdate:
     return OrderUpdate(
         trading_pair=PAIR,
         client_order_id=client_order_id,
@@ -211,8 +210,8 @@ def scene_for(path: Path, **settings: Any) -> Scene:
     chosen = ConnectorSettings(
         exchange="binance",
         trading_pairs=(PAIR,),
-        api_key={"env": "KEY"},
-        api_secret={"env": "SECRET"},
+        api_key=SecretSource(env="KEY"),
+        api_secret=SecretSource(env="SECRET"),
         journal=path / "journal.sqlite",
         **settings,
     )
@@ -225,8 +224,6 @@ async def test_an_order_is_journaled_before_its_request_leaves(tmp_path: Path) -
     seen: list[int] = []
 
     def look_at_the_journal(question: ExecuteRest) -> RestOutcome:
-        import sqlite3
-
         with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
             count = connection.execute(
                 "SELECT count(*) FROM orders WHERE client_order_id = ?", (parameters(question)["newClientOrderId"],)
@@ -432,8 +429,10 @@ async def test_a_cancel_is_answered_with_the_exchanges_word(tmp_path: Path) -> N
         scene.on_cancel = lambda question: cancelled(question, order)
         cancel = CancelOrder(trading_pair=PAIR, client_order_id=order)
         first, second = scene.stage.ask_later(scene.orders, cancel), scene.stage.ask_later(scene.orders, cancel)
-        assert await first == await second == CancelResult(
-            client_order_id=order, cancelled=True, state=OrderState.CANCELED
+        assert (
+            await first
+            == await second
+            == CancelResult(client_order_id=order, cancelled=True, state=OrderState.CANCELED)
         )
         assert scene.kinds == [OrderCreated, OrderCancelled]
         assert len(scene.requests) == 2
@@ -712,8 +711,6 @@ async def test_a_journal_that_can_not_be_written_sends_nothing(tmp_path: Path) -
     scene = scene_for(tmp_path)
     async with scene.stage:
         await scene.start()
-        import sqlite3
-
         with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
             connection.execute(
                 "CREATE TRIGGER full BEFORE INSERT ON orders BEGIN SELECT RAISE(ABORT, 'disk full'); END"

@@ -21,11 +21,9 @@ import msgspec
 from openoutcry.actors.order_tracker.changes import Changes
 from openoutcry.actors.order_tracker.file_lock import FileLock, FileLocked
 from openoutcry.actors.order_tracker.journal_rows import (
-    CHANGING_COLUMNS,
-    ORDER_COLUMNS,
-    changing_values,
-    constant_values,
+    facts_text,
     fill_values,
+    placed_text,
     record_of,
 )
 from openoutcry.actors.order_tracker.journal_schema import MIGRATIONS, migrate
@@ -49,8 +47,8 @@ _ENDS = (OrderCompleted, OrderCancelled, OrderFailed)
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in _EVENT_KINDS.items()}
 _encode = msgspec.json.Encoder().encode
 
-_INSERT_ORDER = f"INSERT INTO orders ({ORDER_COLUMNS}) VALUES ({', '.join('?' * 24)})"  # noqa: S608 - constants
-_UPDATE_ORDER = f"UPDATE orders SET {', '.join(f'{one} = ?' for one in CHANGING_COLUMNS)} WHERE order_id = ?"  # noqa: S608
+_INSERT_ORDER = "INSERT INTO orders VALUES (?, ?, ?, ?)"
+_UPDATE_ORDER = "UPDATE orders SET is_finished = ?, facts = ? WHERE order_id = ?"
 _INSERT_FILL = "INSERT INTO fills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?)"
 
@@ -117,10 +115,7 @@ class Journal:
             self._read_bounds()
         except sqlite3.DatabaseError as error:
             self._lock.release()
-            raise JournalCorrupt(
-                f"the order journal {path} can't be read ({error}): restore it from a copy, or move it away and "
-                "compare the exchange's open orders by hand"
-            ) from error
+            raise self._corrupt(error) from error
         except BaseException:
             self._lock.release()
             raise
@@ -140,14 +135,21 @@ class Journal:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def load(self, finished: int) -> list[OrderRecord]:
-        """Every order in flight, and the newest of those that have ended; oldest first, with their trade ids."""
+        """Every order in flight, and the newest of those that have ended; oldest first, with their trade ids.
+
+        Raises:
+            JournalCorrupt: a row is not what was written.
+        """
         execute = self._connection.execute
         rows = execute(
-            f"SELECT {ORDER_COLUMNS} FROM orders WHERE NOT is_finished OR order_id IN "  # noqa: S608 - constants
+            "SELECT order_id, is_finished, placed, facts FROM orders WHERE NOT is_finished OR order_id IN "
             "(SELECT order_id FROM orders WHERE is_finished ORDER BY order_id DESC LIMIT ?) ORDER BY order_id",
             (finished,),
         ).fetchall()
-        records = [record_of(row) for row in rows]
+        try:
+            records = [record_of(*row) for row in rows]
+        except msgspec.DecodeError as error:
+            raise self._corrupt(error) from error
         for record in records:
             if record.filled_base:
                 ids = execute("SELECT trade_id FROM fills WHERE order_id = ?", (record.order_id,))
@@ -195,10 +197,16 @@ class Journal:
         """
         connection = self._connection
         new = [record for record in changes.records if record.is_new]
-        changed = [(*changing_values(record), record.order_id) for record in changes.records if not record.is_new]
-        connection.execute("BEGIN IMMEDIATE")
+        changed = [
+            (record.is_finished, facts_text(record), record.order_id) for record in changes.records if not record.is_new
+        ]
+        connection.execute("BEGIN")
         try:
-            _write(connection, _INSERT_ORDER, [(*constant_values(one), *changing_values(one)) for one in new])
+            _write(
+                connection,
+                _INSERT_ORDER,
+                [(one.order_id, one.is_finished, placed_text(one), facts_text(one)) for one in new],
+            )
             _write(connection, _UPDATE_ORDER, changed)
             if changes.fills:
                 _write(connection, _INSERT_FILL, [fill_values(record, fill) for record, fill in changes.fills])
@@ -268,6 +276,12 @@ class Journal:
 
     # The inside
 
+    def _corrupt(self, error: Exception) -> JournalCorrupt:
+        return JournalCorrupt(
+            f"the order journal {self.path} can't be read ({error}): restore it from a copy, or move it away and "
+            "compare the exchange's open orders by hand"
+        )
+
     def _connect(self, is_synchronous_full: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=5.0, isolation_level=None, cached_statements=32)
         try:
@@ -302,7 +316,7 @@ class Journal:
         ).fetchall()
         # The newest order stays: its number tells which were used.
         ids = [row for row in ids if row[0] != self.last_order_id]
-        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("BEGIN")
         connection.executemany("DELETE FROM fills WHERE order_id = ?", ids)
         connection.executemany("DELETE FROM orders WHERE order_id = ?", ids)
         connection.execute("COMMIT")

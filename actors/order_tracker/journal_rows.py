@@ -1,4 +1,9 @@
-"""An order as a row of the journal, and back. Money is text: SQLite has no decimal numbers."""
+"""An order as a row of the journal, and back.
+
+What never changes and what changes are each one JSON text, which costs a third less than a column for each fact
+(measured) and is as easy to read: `SELECT json_extract(facts, '$.word') FROM orders`. Money is text in there: neither
+JSON nor SQLite has decimals.
+"""
 
 from decimal import Decimal
 from typing import Any
@@ -8,66 +13,105 @@ import msgspec
 from openoutcry.actors.order_tracker.order_record import CancelPhase, OrderRecord
 from openoutcry.messages.orders import FillUpdate, OrderState, OrderType, TimeInForce, TradeSide
 
-_FEES = msgspec.json.Decoder(dict[str, Decimal])
 _encode = msgspec.json.Encoder().encode
 
-_CONSTANT_COLUMNS = (
-    "order_id, client_order_id, trading_pair, side, order_type, time_in_force, price, amount, self_trade_prevention, "
-    "created_ms"
-)
-CHANGING_COLUMNS = (
-    "exchange_order_id",
-    "word",
-    "is_unknown",
-    "cancel",
-    "stamp_ms",
-    "reported_base",
-    "reported_quote",
-    "filled_base",
-    "filled_quote",
-    "fees",
-    "updated_ms",
-    "reason",
-    "is_created",
-    "is_finished",
-)
-ORDER_COLUMNS = f"{_CONSTANT_COLUMNS}, {', '.join(CHANGING_COLUMNS)}"
+
+class Placed(msgspec.Struct, gc=False):
+    """What of an order never changes."""
+
+    client_order_id: str
+    trading_pair: str
+    side: TradeSide
+    order_type: OrderType
+    time_in_force: TimeInForce
+    price: Decimal | None
+    amount: Decimal
+    self_trade_prevention: str | None
+    created_ms: int
 
 
-def constant_values(record: OrderRecord) -> tuple[Any, ...]:
-    """What of an order never changes, in the order of the columns."""
-    return (
-        record.order_id,
+class Facts(msgspec.Struct, gc=False):
+    """What of an order changes. A fact that a later version adds needs a default."""
+
+    exchange_order_id: str | None
+    word: OrderState | None
+    is_unknown: bool
+    cancel: CancelPhase
+    stamp_ms: int
+    reported_base: Decimal
+    reported_quote: Decimal
+    filled_base: Decimal
+    filled_quote: Decimal
+    fees: dict[str, Decimal]
+    updated_ms: int
+    reason: str
+    is_created: bool
+
+
+_PLACED = msgspec.json.Decoder(Placed)
+_FACTS = msgspec.json.Decoder(Facts)
+
+
+def placed_text(record: OrderRecord) -> str:
+    """What never changes, for the column `placed`."""
+    placed = Placed(
         record.client_order_id,
         record.trading_pair,
         record.side,
         record.order_type,
         record.time_in_force,
-        None if record.price is None else str(record.price),
-        str(record.amount),
+        record.price,
+        record.amount,
         record.self_trade_prevention,
         record.created_ms,
     )
+    return _encode(placed).decode()
 
 
-def changing_values(record: OrderRecord) -> tuple[Any, ...]:
-    """What of an order changes, in the order of `CHANGING_COLUMNS`."""
-    return (
+def facts_text(record: OrderRecord) -> str:
+    """What changes, for the column `facts`."""
+    facts = Facts(
         record.exchange_order_id,
         record.word,
         record.is_unknown,
         record.cancel,
         record.stamp_ms,
-        str(record.reported_base),
-        str(record.reported_quote),
-        str(record.filled_base),
-        str(record.filled_quote),
-        _encode(record.fees).decode() if record.fees else "{}",
+        record.reported_base,
+        record.reported_quote,
+        record.filled_base,
+        record.filled_quote,
+        record.fees,
         record.updated_ms,
         record.reason,
         record.is_created,
-        record.is_finished,
     )
+    return _encode(facts).decode()
+
+
+def record_of(order_id: int, is_finished: int, placed_json: str, facts_json: str) -> OrderRecord:
+    """The order of a row.
+
+    Raises:
+        msgspec.DecodeError: the row is not what was written.
+    """
+    placed, facts = _PLACED.decode(placed_json), _FACTS.decode(facts_json)
+    record = OrderRecord(
+        order_id=order_id,
+        client_order_id=placed.client_order_id,
+        trading_pair=placed.trading_pair,
+        side=placed.side,
+        order_type=placed.order_type,
+        time_in_force=placed.time_in_force,
+        price=placed.price,
+        amount=placed.amount,
+        self_trade_prevention=placed.self_trade_prevention,
+        created_ms=placed.created_ms,
+    )
+    for name in Facts.__struct_fields__:
+        setattr(record, name, getattr(facts, name))
+    record.is_finished = bool(is_finished)
+    record.is_new = record.is_requesting = False
+    return record
 
 
 def fill_values(record: OrderRecord, fill: FillUpdate) -> tuple[Any, ...]:
@@ -83,37 +127,3 @@ def fill_values(record: OrderRecord, fill: FillUpdate) -> tuple[Any, ...]:
         fill.is_maker,
         fill.traded_ms,
     )
-
-
-def record_of(row: tuple[Any, ...]) -> OrderRecord:
-    """The order of a row of `ORDER_COLUMNS`."""
-    value = dict(zip(ORDER_COLUMNS.split(", "), row, strict=True))
-    price = value["price"]
-    record = OrderRecord(
-        order_id=value["order_id"],
-        client_order_id=value["client_order_id"],
-        trading_pair=value["trading_pair"],
-        side=TradeSide(value["side"]),
-        order_type=OrderType(value["order_type"]),
-        time_in_force=TimeInForce(value["time_in_force"]),
-        price=None if price is None else Decimal(price),
-        amount=Decimal(value["amount"]),
-        self_trade_prevention=value["self_trade_prevention"],
-        created_ms=value["created_ms"],
-    )
-    record.exchange_order_id = value["exchange_order_id"]
-    record.word = None if value["word"] is None else OrderState(value["word"])
-    record.is_unknown = bool(value["is_unknown"])
-    record.cancel = CancelPhase(value["cancel"])
-    record.stamp_ms = value["stamp_ms"]
-    record.reported_base = Decimal(value["reported_base"])
-    record.reported_quote = Decimal(value["reported_quote"])
-    record.filled_base = Decimal(value["filled_base"])
-    record.filled_quote = Decimal(value["filled_quote"])
-    record.fees = _FEES.decode(value["fees"])
-    record.updated_ms = value["updated_ms"]
-    record.reason = value["reason"]
-    record.is_created = bool(value["is_created"])
-    record.is_finished = bool(value["is_finished"])
-    record.is_new = record.is_requesting = False
-    return record

@@ -6,29 +6,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         """CREATE TABLE orders (
             order_id INTEGER PRIMARY KEY,
-            client_order_id TEXT NOT NULL,
-            trading_pair TEXT NOT NULL,
-            side TEXT NOT NULL,
-            order_type TEXT NOT NULL,
-            time_in_force TEXT NOT NULL,
-            price TEXT,
-            amount TEXT NOT NULL,
-            self_trade_prevention TEXT,
-            created_ms INTEGER NOT NULL,
-            exchange_order_id TEXT,
-            word TEXT,
-            is_unknown INTEGER NOT NULL,
-            cancel INTEGER NOT NULL,
-            stamp_ms INTEGER NOT NULL,
-            reported_base TEXT NOT NULL,
-            reported_quote TEXT NOT NULL,
-            filled_base TEXT NOT NULL,
-            filled_quote TEXT NOT NULL,
-            fees TEXT NOT NULL,
-            updated_ms INTEGER NOT NULL,
-            reason TEXT NOT NULL,
-            is_created INTEGER NOT NULL,
-            is_finished INTEGER NOT NULL
+            is_finished INTEGER NOT NULL,
+            placed TEXT NOT NULL,
+            facts TEXT NOT NULL
         )""",
         """CREATE TABLE fills (
             order_id INTEGER NOT NULL,

@@ -226,7 +226,8 @@ async def test_an_order_is_journaled_before_its_request_leaves(tmp_path: Path) -
     def look_at_the_journal(question: ExecuteRest) -> RestOutcome:
         with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
             count = connection.execute(
-                "SELECT count(*) FROM orders WHERE client_order_id = ?", (parameters(question)["newClientOrderId"],)
+                "SELECT count(*) FROM orders WHERE json_extract(placed, '$.client_order_id') = ?",
+                (parameters(question)["newClientOrderId"],),
             ).fetchone()[0]
         connection.close()
         seen.append(count)

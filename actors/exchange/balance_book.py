@@ -99,6 +99,10 @@ class BalanceBook:
             self._settle_unconfirmed()
         return False
 
+    def forget_orders(self) -> None:
+        """Let go of all orders: whoever told of them is gone, and its successor tells anew."""
+        self._unconfirmed.clear()
+
     def balances(self) -> Balances:
         """All that are not zero, by asset."""
         held: dict[str, Decimal] = {}

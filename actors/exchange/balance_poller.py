@@ -55,6 +55,12 @@ class BalancePoller(Publisher):
         if role in (ORDERS, FACADE) and self._published is not None:
             self.publish_to(role, self._published)
 
+    def on_peer_down(self, role: str) -> None:
+        """What a tracker that died had to tell is lost: its successor tells of orders, the exchange of the rest."""
+        if role == ORDERS:
+            self._book.forget_orders()
+            self._ask_exchange()
+
     def figures(self) -> tuple[tuple[str, str], ...]:
         """How balances are kept."""
         return (("estimated", str(self._book.is_estimated)), ("snapshots", str(self._snapshots)))

@@ -45,9 +45,11 @@ class ClockSync(ComponentActor):
         self._begin_round(for_suspicion=False)
 
     def on_peer_up(self, role: str) -> None:
-        """Tell a newcomer what is known."""
+        """Tell a newcomer what is known. A new gateway proves itself by a measurement: it may be the only request."""
         if role in LISTENERS and self._told is not None:
             self.tell(role, self._told)
+        if role == REST and not self._left:
+            self._begin_round(for_suspicion=False)
 
     def figures(self) -> tuple[tuple[str, str], ...]:
         """The offset and how sure it is."""

@@ -77,6 +77,10 @@ class EstimatedBalanceBook:
         self._fills[fill.trading_pair, fill.trade_id] = (fill, order.side)
         return fill.traded_ms <= self._received_ms
 
+    def forget_orders(self) -> None:
+        """Let go of all orders: whoever told of them is gone, and its successor tells anew."""
+        self._orders.clear()
+
     def balances(self) -> Balances:
         """All that are not zero, by asset."""
         totals = dict(self._totals)

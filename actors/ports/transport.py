@@ -8,7 +8,7 @@ from openoutcry.messages.rest import SignedRequest
 
 
 class TransportError(Exception):
-    """Something went wrong on the way. The subclass says what is safe to do next; the text never shows a query or a key."""
+    """Something went wrong on the way. The subclass says what is safe next; the text never shows a query or a key."""
 
 
 class NotSent(TransportError):

@@ -83,10 +83,13 @@ class Tree:
         return Decimal(f"{self.connector.best_bid_ask(pair).bid * factor:.2f}")
 
     async def compare(self) -> Summary:
-        """Bring the exchange to rest and compare everything with its truth."""
+        """Bring the exchange to rest and compare everything with its truth.
+
+        That there is no such order is final only when the exchange can no longer accept it: that takes up to 20 s.
+        """
         self.server.stop_flow()
         summary = None
-        for _ in range(150):
+        for _ in range(300):
             summary = await compare(self.connector, self.server, self.log, ready_after_s=0, frames=0, restarts=0)
             if summary.is_good:
                 break

@@ -16,6 +16,7 @@ from openoutcry.messages.orders import (
     OrderEvent,
     OrderFailed,
     OrderFilled,
+    OrderState,
 )
 
 _FINAL_STATE = {OrderCompleted: "FILLED", OrderCancelled: "CANCELED", OrderFailed: "FAILED"}
@@ -91,6 +92,11 @@ async def compare(
     accepted_twice = [order_id for order_id, orders in true_orders.items() if len(orders) > 1]
     problems += [f"order {order_id}: the exchange has it, the connector does not know it" for order_id in lost]
     problems += [f"order {order_id}: the exchange accepted it twice" for order_id in accepted_twice]
+    problems += [
+        f"order {order.client_order_id}: its outcome is still unknown ({order.reason})"
+        for order in connector.in_flight_orders.values()
+        if order.state is OrderState.UNKNOWN
+    ]
     for order_id, state in log.states.items():
         problems += _order_problems(order_id, state, true_orders.get(order_id), log, server)
     if log.numbers != list(range(log.numbers[0], log.numbers[0] + len(log.numbers)) if log.numbers else []):

@@ -1,11 +1,11 @@
 """The book path: depth frames from a real socket to a book whose best bid and ask are published, one core a client.
 
-A generator in a process of its own, on another core, plays Binance over loopback: market data and REST. Each client runs
-alone in its process on one core: it gets into step, then reads all frames as fast as it can, and its book must
-equal the generator's at the end. Frames have 20 changed levels of a book of 2,000, seven in ten a new amount at a known
-price, the rest a price that comes or goes near the top.
+A generator in a process of its own, on another core, plays Binance over loopback: market data and REST. Each client
+runs alone in its process on one core: it gets into step, then reads all frames as fast as it can, and its book must
+equal the generator's at the end. Frames have 20 changed levels of a book of 2,000, seven in ten a new amount at a
+known price, the rest a price that comes or goes near the top. A client whose package is not installed is named.
 
-    python benchmarks/book_path.py [--frames N] [--clients a,b] [--loop asyncio|uvloop] [--json]
+    python benchmarks/book_path.py [--frames N] [--clients "a; b"] [--loop asyncio|uvloop] [--json]
 """
 
 import argparse
@@ -34,7 +34,6 @@ CHANGES = 20
 FIRST_ID = 1_000
 STREAM = "btcusdt@depth@100ms"
 FRAMES_A_WRITE = 32
-WORK = "frames"
 
 
 # The generator
@@ -51,6 +50,7 @@ class Generator:
         self.frames = [self._frame(FIRST_ID + number) for number in range(1, frames + 1)]
         self.final = orjson.dumps({"lastUpdateId": FIRST_ID + frames, **self._levels()})
         self._go = asyncio.Event()
+        self._subscribed = asyncio.Event()
 
     def _amount(self) -> int:
         return self._random.randint(1, 5_000_000)
@@ -100,9 +100,8 @@ class Generator:
                     await self._websocket(reader, writer, head, is_combined=path.startswith("/stream"))
                     break
                 body = self._answer(path)
-                writer.write(
-                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-                )
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+                writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
         writer.close()
 
     def _answer(self, path: str) -> bytes:
@@ -120,19 +119,21 @@ class Generator:
     async def _websocket(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str, *, is_combined: bool
     ) -> None:
-        key = next(line.split(":")[1].strip() for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key"))
-        accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
+        headers = (line.partition(":") for line in head.split("\r\n"))
+        key = next(value.strip() for name, _, value in headers if name.lower() == "sec-websocket-key")
+        digest = hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
+        accept = base64.b64encode(digest).decode()
         writer.write(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
         )
         self._go = asyncio.Event()
+        self._subscribed = asyncio.Event()
         subscribing = asyncio.create_task(self._answer_subscriptions(reader, writer))
         wrap = _combined if is_combined else bytes
         encoded = [_websocket_frame(wrap(frame)) for frame in self.frames]
         if STREAM not in head:
-            while not self._subscribed:
-                await asyncio.sleep(0.001)
+            await self._subscribed.wait()
         # The first frame alone: whoever waits for one before the snapshot gets it, and all begin the work in step.
         writer.write(encoded[0])
         await self._go.wait()
@@ -142,7 +143,6 @@ class Generator:
         await subscribing
 
     async def _answer_subscriptions(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._subscribed = False
         while True:
             opcode, length = await reader.readexactly(2)
             length &= 127
@@ -158,9 +158,8 @@ class Generator:
             if opcode & 15 == 1 and b"SUBSCRIBE" in data:
                 request = orjson.loads(data)
                 writer.write(_websocket_frame(orjson.dumps({"result": None, "id": request["id"]})))
-                self._subscribed = self._subscribed or STREAM in request["params"]
-
-    _subscribed = False
+                if STREAM in request["params"]:
+                    self._subscribed.set()
 
 
 def _price(tick: int) -> str:
@@ -273,9 +272,10 @@ async def openoutcry_tree(url: str, last_id: int, stopwatch: Stopwatch) -> Book:
 async def _frames_by_hand(url: str, stopwatch: Stopwatch) -> AsyncIterator[tuple[dict[str, Any], bool]]:
     import aiohttp
 
-    async with aiohttp.ClientSession() as session, session.ws_connect(
-        url.replace("http", "ws") + "/ws/" + STREAM, max_msg_size=0
-    ) as websocket:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(url.replace("http", "ws") + "/ws/" + STREAM, max_msg_size=0) as websocket,
+    ):
         is_first = True
         async for message in websocket:
             yield orjson.loads(message.data), is_first
@@ -289,9 +289,10 @@ async def aiohttp_drop(url: str, last_id: int, stopwatch: Stopwatch) -> None:
     import aiohttp
 
     count = last_id - FIRST_ID
-    async with aiohttp.ClientSession() as session, session.ws_connect(
-        url.replace("http", "ws") + "/ws/" + STREAM, max_msg_size=0
-    ) as websocket:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(url.replace("http", "ws") + "/ws/" + STREAM, max_msg_size=0) as websocket,
+    ):
         receive = websocket.receive
         await receive()
         await go(url, stopwatch)
@@ -461,10 +462,10 @@ def _table(results: list[dict[str, Any]], frames: int, loop: str) -> str:
         if "missing" in row:
             lines.append(f"{row['client']:32}{row['missing']}")
         else:
-            ratio = row["frames_a_second"] / base
-            lines.append(
-                f"{row['client']:32}{row['frames_a_second']:>10,}{row['cpu_us_a_frame']:>14.1f}{ratio:>8.2f}  {row['book']}"
+            figures = (
+                f"{row['frames_a_second']:>10,}{row['cpu_us_a_frame']:>14.1f}{row['frames_a_second'] / base:>8.2f}"
             )
+            lines.append(f"{row['client']:32}{figures}  {row['book']}")
     return "\n".join(lines)
 
 
@@ -497,7 +498,7 @@ def main(arguments: list[str] | None = None) -> int:
         generator.terminate()
         generator.wait()
     if options.json:
-        print(json.dumps({"benchmark": "book_path", "frames": options.frames, "loop": options.loop, "results": results}))
+        print(json.dumps({"benchmark": "book_path", "frames": options.frames, "results": results}))
     else:
         print(_table(results, options.frames, options.loop))
     return 1 if any(row.get("book") == "DIFFERS" for row in results) else 0

@@ -79,7 +79,7 @@ class Reader(ComponentActor):
         self.on_quote(message)
 
     @handles(ComponentStatus)
-    def _status(self, message: ComponentStatus, _sender: Any) -> None:
+    def _status_came(self, message: ComponentStatus, _sender: Any) -> None:
         pass
 
     @handles(BookStale)

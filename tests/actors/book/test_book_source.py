@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -15,7 +15,8 @@ from openoutcry.actors.book.book_source import BookSource
 from openoutcry.actors.roles import BOOK, BOOK_SOURCE, REST
 from openoutcry.config.schema import ConnectorSettings
 from openoutcry.exchanges.binance.dialect import BinanceSpot
-from openoutcry.exchanges.dialect import StreamTimings
+from openoutcry.exchanges.binance.sync import BinanceSyncRule
+from openoutcry.exchanges.dialect import SnapshotSource, StreamTimings
 from openoutcry.messages.lifecycle import Figures, GetFigures, Readiness, Subscribers, Topic
 from openoutcry.messages.market import (
     AddTradingPair,
@@ -31,7 +32,7 @@ from openoutcry.messages.market import (
     TradingPairRemoved,
 )
 from openoutcry.messages.rest import ErrorKind, ExchangeError, ExecuteRest, RestAnswer, RestNotSent, RestRefused
-from openoutcry.messages.trading_rules import TradingRules
+from openoutcry.messages.trading_rules import TradingRule, TradingRules
 
 BTC, ETH = "BTC-USDT", "ETH-USDT"
 
@@ -465,7 +466,7 @@ async def test_pairs_can_be_added_and_removed_while_it_runs() -> None:
         assert applied(stage, ETH) == [100, 101]
         refused = await stage.ask(source, AddTradingPair(trading_pair="NO-SUCH"))
         assert isinstance(refused, TradingPairRefused)
-        assert "no such pair" in refused.reason
+        assert "does not list NO-SUCH" in refused.reason
         assert await stage.ask(source, RemoveTradingPair(trading_pair=BTC)) == TradingPairRemoved(trading_pair=BTC)
         assert isinstance(await stage.ask(source, RemoveTradingPair(trading_pair=BTC)), TradingPairRefused)
         await _pause(1)
@@ -553,6 +554,49 @@ async def test_the_sockets_are_closed_when_the_actor_ends() -> None:
         await _pause(1)
         assert exchange.open_sockets == []
         assert stage.crashes == []
+
+
+class SnapshotsOnTheStream(BinanceSpot):
+    """An exchange that sends a snapshot after each subscription, as frames `{"snapshot": id}` of BTC-USDT."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sync_rule = BinanceSyncRule()
+        self.sync_rule.snapshot_source = SnapshotSource.STREAM
+
+    def market_decoder(self, rules: Sequence[TradingRule]) -> Any:
+        usual = super().market_decoder(rules)
+
+        class Decoder:
+            def decode(self, frame: bytes, received_ns: int) -> Any:
+                if not frame.startswith(b'{"snapshot"'):
+                    return usual.decode(frame, received_ns)
+                update_id = json.loads(frame)["snapshot"]
+                return BookSnapshot(trading_pair=BTC, update_id=update_id, bids=[], asks=[], received_ns=received_ns)
+
+        return Decoder()
+
+
+@in_virtual_time
+async def test_where_the_snapshot_comes_on_the_stream_a_gap_means_a_new_subscription() -> None:
+    exchange = Exchange()
+    async with stage_for(exchange, BTC, dialect=SnapshotsOnTheStream()) as stage:
+        await started(stage, BTC)
+        await _pause(0.1)
+        assert stage.last_status is not None
+        exchange.sockets[0].push(b'{"snapshot":100}')
+        await stage.is_told(Readiness.READY)
+        exchange.happens("BTCUSDT", *exchange.sockets)
+        exchange.happens("BTCUSDT")
+        exchange.happens("BTCUSDT", *exchange.sockets)
+        await _pause(2)
+        assert [request["method"] for _, request in exchange.requests] == ["SUBSCRIBE", "UNSUBSCRIBE", "SUBSCRIBE"]
+        exchange.sockets[0].push(b'{"snapshot":103}')
+        await stage.is_told(Readiness.READY)
+        exchange.happens("BTCUSDT", *exchange.sockets)
+        await stage.settle()
+        assert applied(stage, BTC) == [100, 101, 103, 104]
+        assert exchange.snapshots == []
 
 
 def _now_s() -> float:

@@ -238,6 +238,48 @@ async def test_frames_leave_and_arrive_in_order_and_closing_tells_once(transport
     assert listener.closings == ["closed by us"]
 
 
+async def test_a_reader_that_lags_holds_the_exchange_back(transport: AiohttpTransport) -> None:
+    sent = 0
+
+    async def handler(arrived: web.Request) -> web.WebSocketResponse:
+        nonlocal sent
+        socket = web.WebSocketResponse()
+        await socket.prepare(arrived)
+        for number in range(400):
+            await socket.send_bytes(number.to_bytes(2, "big") * 20_000)
+            sent += 1
+        await socket.receive()
+        return socket
+
+    frames: list[bytes] = []
+    held = asyncio.Event()
+    release: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    done = asyncio.Event()
+
+    def on_frame(frame: bytes) -> asyncio.Future[None] | None:
+        frames.append(frame[:2])
+        if len(frames) == 400:
+            done.set()
+        if len(frames) == 10:
+            held.set()
+            return release
+        return None
+
+    async with exchange(handler) as url:
+        await transport.open_websocket(url.replace("http", "ws"), on_frame, lambda _reason: None)
+        await asyncio.wait_for(held.wait(), 5)
+        while True:  # until the socket between the two is full
+            before = sent
+            await asyncio.sleep(0.05)
+            if sent == before:
+                break
+        assert len(frames) == 10
+        assert sent < 400
+        release.set_result(None)
+        await asyncio.wait_for(done.wait(), 5)
+    assert frames == [number.to_bytes(2, "big") for number in range(400)]
+
+
 async def test_pings_are_answered_and_are_signs_of_life_and_so_are_pongs(transport: AiohttpTransport) -> None:
     pongs: list[bytes] = []
     heard_pong = asyncio.Event()

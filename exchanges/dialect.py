@@ -14,6 +14,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Protocol
 
+import msgspec
+
 from openoutcry.messages.account import BalanceDelta, BalanceSnapshot, BalanceUpdate
 from openoutcry.messages.market import BestQuote, BookDiff, BookSnapshot, PublicTrade
 from openoutcry.messages.orders import FillUpdate, OrderType, OrderUpdate, TimeInForce, TradeSide
@@ -71,8 +73,7 @@ class ClientOrderIdRule:
     """Characters allowed after the prefix."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewOrder:
+class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     """An order that is quantised and checked, ready to be told to the exchange in its own words."""
 
     rule: TradingRule

@@ -1,8 +1,13 @@
-"""The conversation about orders: commands to the order tracker, what the exchange says, and the events published."""
+"""The conversation about orders: commands to the order tracker, what the exchange says, and the events published.
+
+What every order makes one of is a msgspec struct, not a dataclass: making it takes a tenth of the time.
+"""
 
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+
+import msgspec
 
 
 class TradeSide(StrEnum):
@@ -54,8 +59,7 @@ _FINAL = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.FAILED})
 # Commands and queries
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceOrder:
+class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Place a new order. Answered with `OrderAccepted` once it is journaled, or with `OrderRefused`."""
 
     trading_pair: str
@@ -70,8 +74,7 @@ class PlaceOrder:
     """The exchange's own word for the mode (Binance: EXPIRE_TAKER …); None leaves it to the exchange."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderAccepted:
+class OrderAccepted(msgspec.Struct, frozen=True, kw_only=True):
     """The order is journaled and on its way. What the exchange says follows as events."""
 
     client_order_id: str
@@ -172,8 +175,7 @@ class GetOrderEvents:
 # What the exchange says
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderUpdate:
+class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """The exchange's word on an order's state, from the user stream, an answer or a poll. May come late or twice."""
 
     trading_pair: str
@@ -189,8 +191,7 @@ class OrderUpdate:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FillUpdate:
+class FillUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """One execution of an order. The trade id is its identity: however often it is told, it counts once."""
 
     trading_pair: str
@@ -229,8 +230,7 @@ class OpenOrdersSeen:
 # Events
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderEvent:
+class OrderEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened to an order. Journaled first, published after."""
 
     number: int
@@ -241,8 +241,7 @@ class OrderEvent:
     exchange_order_id: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderCreated(OrderEvent):
+class OrderCreated(OrderEvent, frozen=True, kw_only=True):
     """The exchange has the order."""
 
     side: TradeSide
@@ -251,8 +250,7 @@ class OrderCreated(OrderEvent):
     amount: Decimal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderFilled(OrderEvent):
+class OrderFilled(OrderEvent, frozen=True, kw_only=True):
     """A fill, counted once."""
 
     side: TradeSide
@@ -264,8 +262,7 @@ class OrderFilled(OrderEvent):
     is_maker: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderCompleted(OrderEvent):
+class OrderCompleted(OrderEvent, frozen=True, kw_only=True):
     """The order is filled to its end and every fill of it is known."""
 
     side: TradeSide
@@ -273,23 +270,20 @@ class OrderCompleted(OrderEvent):
     executed_amount_quote: Decimal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderCancelled(OrderEvent):
+class OrderCancelled(OrderEvent, frozen=True, kw_only=True):
     """The order left the book before its end: by a cancel, or expired."""
 
     executed_amount_base: Decimal
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderFailed(OrderEvent):
+class OrderFailed(OrderEvent, frozen=True, kw_only=True):
     """The exchange refused the order, or says that it never had it."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderOutcomeUnknown(OrderEvent):
+class OrderOutcomeUnknown(OrderEvent, frozen=True, kw_only=True):
     """A request's outcome is not known; the exchange is being asked. Another event follows."""
 
     reason: str

@@ -1,7 +1,12 @@
-"""The conversation with the REST gateway: what to ask of the exchange, and the four ways it can end."""
+"""The conversation with the REST gateway: what to ask of the exchange, and the four ways it can end.
+
+What every order makes one of is a msgspec struct, not a dataclass: making it takes a tenth of the time.
+"""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from openoutcry.messages.trading_rules import RateLimit
 
@@ -24,8 +29,7 @@ class Purpose(StrEnum):
     MARKET_DATA = "market data"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestRequest:
+class RestRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request as the dialect builds it: not yet stamped, signed or sent."""
 
     method: str
@@ -41,18 +45,19 @@ class RestRequest:
     """What it costs of which rate limit: (RateLimit.name, weight)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedRequest:
+class SignedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request with its stamp and signature, ready for the wire. Carries the key: never log it."""
 
     method: str
-    path_and_query: str = field(repr=False)
-    body: bytes = field(default=b"", repr=False)
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    path_and_query: str
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"SignedRequest({self.method} {self.path_and_query.partition('?')[0]} …)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecuteRest:
+class ExecuteRest(msgspec.Struct, frozen=True, kw_only=True):
     """Execute a request. Answered with `RestAnswer`, `RestRefused`, `RestNotSent` or `RestOutcomeUnknown`."""
 
     request: RestRequest
@@ -60,14 +65,16 @@ class ExecuteRest:
     """For the whole: waiting for a rate limit, retries, the answer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestAnswer:
+class RestAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The exchange did what was asked."""
 
-    body: bytes = field(repr=False)
+    body: bytes
     sent_ms: int
     """Exchange time when the request left, in ms since the epoch."""
     received_ns: int
+
+    def __repr__(self) -> str:
+        return f"RestAnswer({len(self.body)} bytes, sent_ms={self.sent_ms})"
 
 
 class ErrorKind(StrEnum):
@@ -132,8 +139,7 @@ class RestOutcomeUnknown:
 RestOutcome = RestAnswer | RestRefused | RestNotSent | RestOutcomeUnknown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignRest:
+class SignRest(msgspec.Struct, frozen=True, kw_only=True):
     """To the signer: stamp and sign a request. Answered with `SignedRequest` or `SigningFailed`."""
 
     request: RestRequest

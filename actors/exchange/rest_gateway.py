@@ -10,9 +10,10 @@ The way of a request: rate limit → stamp → signature → wire → meaning. W
 the only timer is that of the question to the signer.
 """
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
+
+import msgspec
 
 from openoutcry.actors.exchange.rate_limiter import RateLimiter
 from openoutcry.actors.exchange.rest_decision import Next, after_error
@@ -333,7 +334,7 @@ class RestGateway(ComponentActor):
         """Ask for something small, so that recovery shows also when nobody else asks."""
         self._probe_timer = None
         now_s = self._now_s()
-        request = replace(self._dialect.build_server_time(), is_idempotent=False)
+        request = msgspec.structs.replace(self._dialect.build_server_time(), is_idempotent=False)
         self._admit(_Call(request, None, now_s + PROBE_TIMEOUT_S), now_s)
 
     def _now_s(self) -> float:

@@ -5,6 +5,8 @@ that came is kept unbounded, and no error text holds a query, a header or a body
 """
 
 import asyncio
+import functools
+import math
 import os
 import socket
 import time
@@ -50,8 +52,6 @@ class AiohttpTransport:
         """
         session = self._session or self._open_session()
         url = _url(base_url + request.path_and_query)
-        # Without the threshold aiohttp rounds both waits up to the same whole second, and which ends first is luck.
-        timeout = aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s * CONNECT_SHARE, ceil_threshold=1e9)
         try:
             async with session.request(
                 request.method,
@@ -59,7 +59,7 @@ class AiohttpTransport:
                 data=request.body or None,
                 headers=request.headers,
                 allow_redirects=False,
-                timeout=timeout,
+                timeout=_timeout(timeout_s if timeout_s < 1 else math.ceil(timeout_s * 10) / 10),
             ) as response:
                 body = await _read_bounded(response)
                 headers = {name.lower(): value for name, value in response.headers.items()}
@@ -244,6 +244,12 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
             raise aiohttp.ClientPayloadError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
         chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+@functools.lru_cache(maxsize=512)
+def _timeout(timeout_s: float) -> aiohttp.ClientTimeout:
+    # Without the threshold aiohttp rounds both waits up to the same whole second, and which ends first is luck.
+    return aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s * CONNECT_SHARE, ceil_threshold=1e9)
 
 
 def _url(text: str) -> URL:

@@ -18,20 +18,21 @@ OnDone = Callable[[Any | None, BaseException | None], object]
 class TaskHandle:
     """A coroutine under way for an actor."""
 
-    __slots__ = ("_task", "cancelled")
+    __slots__ = ("cancelled", "task")
 
-    def __init__(self, task: asyncio.Task[Any]) -> None:
-        self._task = task
+    task: asyncio.Task[None]
+
+    def __init__(self) -> None:
         self.cancelled = False
 
     def cancel(self) -> None:
         """Cancel the coroutine; whatever it does then, nothing is delivered."""
         self.cancelled = True
-        self._task.cancel()
+        self.task.cancel()
 
     def done(self) -> bool:
         """Tell whether the coroutine has ended."""
-        return self._task.done()
+        return self.task.done()
 
 
 class TaskKeeper:
@@ -44,27 +45,37 @@ class TaskKeeper:
 
     def run(self, cell: Cell, coroutine: Coroutine[Any, Any, Any], on_done_message: OnDone) -> TaskHandle:
         """Start `coroutine` as a task of the loop on behalf of `cell`."""
-        task = self._loop.create_task(coroutine)
-        handle = TaskHandle(task)
+        handle = TaskHandle()
+        task = handle.task = self._loop.create_task(self._deliver_what_comes(cell, coroutine, on_done_message, handle))
         self.running.add(task)
         cell.tasks.add(task)
 
         def ended(task: asyncio.Task[Any]) -> None:
             self.running.discard(task)
             cell.tasks.discard(task)
-            # Asked for even where nobody wants it: else asyncio logs an error nobody has retrieved.
-            error = asyncio.CancelledError() if task.cancelled() else task.exception()
-            if handle.cancelled or cell.instance is None:
-                return
-            try:
-                message = on_done_message(None if error is not None else task.result(), error)
-            except Exception:
-                _logger.exception("No message could be made of the result of a coroutine of %s", cell.address)
-                return
-            self._deliver(cell, message)
+            coroutine.close()  # for a task that was cancelled before it began
 
         task.add_done_callback(ended)
         return handle
+
+    async def _deliver_what_comes(
+        self, cell: Cell, coroutine: Coroutine[Any, Any, Any], on_done_message: OnDone, handle: TaskHandle
+    ) -> None:
+        """Deliver from within the task: a callback at its end would come one turn of the loop later."""
+        result: Any = None
+        error: BaseException | None = None
+        try:
+            result = await coroutine
+        except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001 - the actor hears of it
+            error = raised
+        if handle.cancelled or cell.instance is None:
+            return
+        try:
+            message = on_done_message(result, error)
+        except Exception:
+            _logger.exception("No message could be made of the result of a coroutine of %s", cell.address)
+            return
+        self._deliver(cell, message)
 
     def cancel_all_of(self, cell: Cell) -> None:
         """Cancel the tasks of an actor that exits; they end quietly a little later."""

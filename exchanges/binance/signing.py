@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
@@ -28,7 +28,7 @@ KEY_HEADER: Final = "X-MBX-APIKEY"
 STREAM_LOGIN: Final = "userDataStream.subscribe.signature"
 
 _PEM: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
-_NEEDS_NO_ENCODING: Final = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
+_IS_PLAIN_QUERY: Final = re.compile(r"[A-Za-z0-9._~=&-]*").fullmatch
 
 _HOW_TO_MEND: Final = (
     "give the secret of an HMAC key, or the whole PEM of an Ed25519 private key in PKCS#8 form "
@@ -96,11 +96,14 @@ def signer_of(secret: str) -> Signer:
     return Signer(secret)
 
 
-def encode_query(parameters: Iterable[tuple[str, str]]) -> str:
+def encode_query(parameters: Sequence[tuple[str, str]]) -> str:
     """`symbol=BTCUSDT&side=BUY`, percent-encoded as UTF-8."""
-    return "&".join(
-        f"{name}={value if _NEEDS_NO_ENCODING(value) else quote(value, safe='')}" for name, value in parameters
-    )
+    query = "&".join(map("=".join, parameters))
+    # Mostly nothing needs encoding: one look at the whole is faster than one at each value. A separator within a value
+    # shows in the count.
+    if _IS_PLAIN_QUERY(query) and query.count("=") == len(parameters) == query.count("&") + 1:
+        return query
+    return "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters)
 
 
 def sign_request(
@@ -117,7 +120,7 @@ def sign_request(
             stamp = f"recvWindow={receive_window_ms}&timestamp={timestamp_ms}"
             query = f"{query}&{stamp}" if query else stamp
             signature = signer_of(credentials.api_secret).sign(query)
-            query = f"{query}&signature={quote(signature, safe='')}"
+            query = f"{query}&signature={signature if signature.isalnum() else quote(signature, safe='')}"
     return SignedRequest(
         method=request.method, path_and_query=f"{request.path}?{query}" if query else request.path, headers=headers
     )

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from harness import NOWHERE, ScriptedTransport, Stage, in_virtual_time
@@ -177,7 +177,7 @@ def test_a_question_is_asked_again_until_it_is_answered(outcome: HttpResponse | 
     async def play() -> None:
         async with Scene(outcome, outcome, outcome, success(b"at last")) as scene:
             rest = await scene.gateway()
-            answer = await scene.ask(rest, execute(replace(QUESTION, path="/api/v3/depth")))
+            answer = await scene.ask(rest, execute(msgspec.structs.replace(QUESTION, path="/api/v3/depth")))
             assert isinstance(answer, RestAnswer)
             pauses = [later - earlier for earlier, later in zip(scene.times, scene.times[1:], strict=False)]
             assert all(pause > 0.04 for pause in pauses)
@@ -273,7 +273,7 @@ async def test_a_ban_that_comes_while_a_request_is_being_signed_keeps_it_in() ->
         await scene.ask(rest, execute(QUESTION))
         order = scene.ask_later(rest, execute(ORDER))
         await scene.hears_a(SIGNER, SignRest)
-        await scene.ask(rest, execute(replace(QUESTION, is_idempotent=False)))
+        await scene.ask(rest, execute(msgspec.structs.replace(QUESTION, is_idempotent=False)))
         left = len(scene.wire.requests)
         scene.play(SIGNER, scene.sign)
         scene.announce(SIGNER)
@@ -454,7 +454,9 @@ def test_no_order_is_executed_twice_and_no_answer_says_what_is_not_true(
             asked = {}
             for name in fates:
                 kind = ORDER if name.startswith("order") else QUESTION
-                asked[name] = scene.ask_later(rest, execute(replace(kind, parameters=(("name", name),)), 30.0))
+                asked[name] = scene.ask_later(
+                    rest, execute(msgspec.structs.replace(kind, parameters=(("name", name),)), 30.0)
+                )
             for name, future in asked.items():
                 async with asyncio.timeout(60.0):
                     answer = await future

@@ -8,6 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from openoutcry.exchanges.binance import BinanceSpot
 from openoutcry.exchanges.dialect import NewOrder
 from openoutcry.messages.orders import OrderType, TimeInForce, TradeSide
@@ -69,4 +71,4 @@ def an_order(**changes: Any) -> NewOrder:
         price=Decimal("25000.10"),
         self_trade_prevention=None,
     )
-    return replace(order, **changes)
+    return msgspec.structs.replace(order, **changes)

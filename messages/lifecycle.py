@@ -186,7 +186,7 @@ class SetTradingMode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drain:
-    """Stop in good order: gate closed, orders cancelled if so configured, the exchange asked. Answered with `Drained`."""
+    """Stop in good order: close the gate, cancel if configured so, ask what is left. Answered with `Drained`."""
 
     timeout_s: float
 

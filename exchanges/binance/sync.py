@@ -28,8 +28,11 @@ class BinanceSyncRule:
     snapshot_depth: int = SNAPSHOT_DEPTH
 
     def snapshot_is_usable(self, snapshot_update_id: int, first_buffered: BookDiff | None) -> bool:
-        """Step 3."""
-        return first_buffered is None or snapshot_update_id >= first_buffered.first_update_id
+        """Step 3, but for one case: a snapshot that ends right before the first diff is continued by it without a gap.
+
+        On a quiet pair that is the usual one, and another snapshot would cost its weight for nothing.
+        """
+        return first_buffered is None or snapshot_update_id >= first_buffered.first_update_id - 1
 
     def verdict(self, last_update_id: int, diff: BookDiff, *, first_after_snapshot: bool) -> DiffVerdict:
         """Steps 4 and 5, which ask the same of the first diff as of every other."""

@@ -121,5 +121,7 @@ class MarketView:
 
     def close(self) -> None:
         """End all iterations."""
-        for feed in (*self._updates.values(), *self._trades.values()):
-            feed.close()
+        for updates in self._updates.values():
+            updates.close()
+        for trades in self._trades.values():
+            trades.close()

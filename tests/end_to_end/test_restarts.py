@@ -16,7 +16,16 @@ from openoutcry import OrderRefusedError, OrderType, Readiness, TimeInForce, Tra
 from openoutcry.actors import roles
 from openoutcry.actors.exchange.tree import spot_tree
 from openoutcry.config.schema import ConnectorSettings, SecretSource
-from openoutcry.emulator.faults import DelayAnswer, Fault, Requests, ResetConnection, Skip, UserEvents, When
+from openoutcry.emulator.faults import (
+    DelayAnswer,
+    Fault,
+    RequestAction,
+    Requests,
+    ResetConnection,
+    Skip,
+    UserEvents,
+    When,
+)
 from openoutcry.messages.lifecycle import SupervisionDecision, SupervisionEvent
 
 ROLES = tuple(
@@ -53,7 +62,8 @@ async def test_restarts_at_random_points_lose_and_double_nothing(tmp_path: Path,
                 case 0:
                     binance.crash(dice.choice(ROLES), f"seed {seed}")
                 case 1:
-                    fault = dice.choice([ResetConnection(When.AFTER), ResetConnection(), DelayAnswer(0.05)])
+                    faults: list[RequestAction] = [ResetConnection(When.AFTER), ResetConnection(), DelayAnswer(0.05)]
+                    fault = dice.choice(faults)
                     market.server.faults.add(Fault(Requests("POST", "/api/v3/order"), fault))
                 case 2:
                     market.server.faults.add(Fault(UserEvents(), Skip(), count=dice.randint(1, 3)))

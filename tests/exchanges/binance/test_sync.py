@@ -15,8 +15,8 @@ def diff(first: int, final: int) -> BookDiff:
     return BookDiff("BTC-USDT", first, final, [], [], 0, 0)
 
 
-@pytest.mark.parametrize(("snapshot", "usable"), [(156, False), (157, True), (200, True)])
-def test_a_snapshot_older_than_the_first_buffered_diff_is_fetched_again(snapshot: int, usable: bool) -> None:
+@pytest.mark.parametrize(("snapshot", "usable"), [(155, False), (156, True), (157, True), (200, True)])
+def test_a_snapshot_that_the_first_buffered_diff_does_not_continue_is_fetched_again(snapshot: int, usable: bool) -> None:
     assert RULE.snapshot_is_usable(snapshot, diff(157, 160)) is usable
 
 

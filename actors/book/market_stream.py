@@ -1,18 +1,12 @@
-"""One public WebSocket from its opening to its end, as the book source handles it.
+"""One public WebSocket from its opening to its end, as the book source handles it."""
 
-The socket belongs to one coroutine of the actor. When the actor ends, for whatever reason, the system base cancels its
-coroutines, and this one closes the socket on its way out.
-"""
-
-import asyncio
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 
 from openoutcry.actors.book.frame_inbox import FrameInbox, StreamOpened
-from openoutcry.actors.ports.transport import Transport, WebSocket
-from openoutcry.actors.runtime import ComponentActor, Timer
-from openoutcry.exchanges.dialect import StreamTimings
+from openoutcry.actors.ports.transport import WebSocket
+from openoutcry.actors.runtime import ComponentActor, HeldSocket, Timer
 
 FRAME_SPACING_S = 0.25
 """Between two frames that we send: four a second. Binance cuts who sends more than five, pongs included."""
@@ -20,25 +14,26 @@ ANSWER_TIMEOUT_S = 10.0
 """How long a subscription may stay unanswered."""
 
 
-class MarketStream:
+class MarketStream(HeldSocket):
     """A stream on its way: opening, subscribing, live (`is_live`: every subscription is confirmed), closed."""
 
     def __init__(
         self, owner: ComponentActor, stream_id: int, url: str, on_failed: Callable[["MarketStream", str], None]
     ) -> None:
         self.stream_id = stream_id
-        self.is_live = False
-        self.is_closed = False
-        self.websocket: WebSocket | None = None
-        self._owner = owner
         self._on_failed = on_failed
         self.inbox = FrameInbox(stream_id, partial(owner.send, owner.myAddress), owner.environment.clock)
         self._outgoing: deque[str] = deque()
         self._unanswered: set[str] = set()
         self._pace: Timer | None = None
         self._deadline: Timer | None = None
-        self._hold = owner.run(
-            self._hold_socket(owner.environment.transport, url), lambda _: None, lambda error: self._failed(str(error))
+        super().__init__(
+            owner,
+            url,
+            opened=lambda websocket: StreamOpened(stream_id, websocket),
+            on_frame=self.inbox.on_frame,
+            on_closed=self.inbox.on_closed,
+            on_failed=self._failed,
         )
 
     @property
@@ -71,37 +66,13 @@ class MarketStream:
         self.is_live = True
         return True
 
-    def is_silent(self, now_ns: int, timings: StreamTimings) -> bool:
-        """Whether nothing was heard for too long; a stream that is halfway there is probed."""
-        if self.websocket is None:
-            return False
-        silent_s = (now_ns - self.websocket.last_heard_ns) / 1e9
-        if silent_s > timings.longest_silence_s:
-            return True
-        if silent_s > timings.longest_silence_s / 2:
-            if timings.probe is None:
-                self.websocket.ping()
-            else:
-                self.websocket.send(timings.probe)
-        return False
-
     def close(self) -> None:
         """Close the socket, open or still opening. Idempotent."""
-        self.is_closed = True
-        self.is_live = False
         self.inbox.stop()
         for timer in (self._pace, self._deadline):
             if timer is not None:
                 timer.cancel()
-        self._hold.cancel()
-
-    async def _hold_socket(self, transport: Transport, url: str) -> None:
-        websocket = await transport.open_websocket(url, self.inbox.on_frame, self.inbox.on_closed)
-        try:
-            self._owner.send(self._owner.myAddress, StreamOpened(self.stream_id, websocket))
-            await asyncio.get_running_loop().create_future()
-        finally:
-            await websocket.close()
+        super().close()
 
     def _send_next(self) -> None:
         self._pace = None

@@ -4,6 +4,7 @@ from openoutcry.actors.runtime.actor import ComponentActor
 from openoutcry.actors.runtime.backoff import Backoff
 from openoutcry.actors.runtime.environment import Environment, Start, StartOutside
 from openoutcry.actors.runtime.handlers import handles
+from openoutcry.actors.runtime.held_socket import HeldSocket
 from openoutcry.actors.runtime.requests import ReplyTo, RequestFailed, RequestFailure
 from openoutcry.actors.runtime.timers import Timer
 
@@ -11,6 +12,7 @@ __all__ = [
     "Backoff",
     "ComponentActor",
     "Environment",
+    "HeldSocket",
     "ReplyTo",
     "RequestFailed",
     "RequestFailure",

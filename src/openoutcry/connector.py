@@ -260,10 +260,16 @@ class Connector:
         Raises:
             UnknownTradingPair: the exchange does not list it.
         """
-        answer = await self._ask(AddTradingPair(trading_pair=trading_pair))
+        is_new = trading_pair not in self._market.trading_pairs
+        self._market.add(trading_pair)  # before the answer: the first price may come before it
+        try:
+            answer = await self._ask(AddTradingPair(trading_pair=trading_pair))
+        except (TimeoutError, ConnectorStopped):
+            answer = TradingPairRefused(trading_pair=trading_pair, reason="the connector did not answer")
         if isinstance(answer, TradingPairRefused):
+            if is_new:
+                self._market.remove(trading_pair)
             raise UnknownTradingPair(f"{self.name}: {answer.reason}")
-        self._market.add(trading_pair)
 
     async def remove_trading_pair(self, trading_pair: str) -> None:
         """Stop following a pair.

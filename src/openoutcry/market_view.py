@@ -48,8 +48,7 @@ class MarketView:
         if trading_pair not in self._updates:
             self._updates[trading_pair] = Feed(buffer=1)
             self._trades[trading_pair] = Feed(buffer=10_000)
-            if trading_pair not in self._best:
-                self._stale[trading_pair] = "its first book is on the way"
+            self._stale[trading_pair] = "its first book is on the way"
 
     def remove(self, trading_pair: str) -> None:
         """Follow a pair no longer; its iterations end."""
@@ -83,13 +82,13 @@ class MarketView:
         )
 
     def best_bid_ask_published(self, message: BestBidAsk) -> None:
-        """The pair's book is fresh."""
+        """The pair's book is fresh. A late word on a pair that was removed changes nothing."""
         trading_pair = message.trading_pair
-        self._best[trading_pair] = message
-        if trading_pair in self._stale:
-            del self._stale[trading_pair]
         feed = self._updates.get(trading_pair)
         if feed is not None:
+            self._best[trading_pair] = message
+            if trading_pair in self._stale:
+                del self._stale[trading_pair]
             feed.publish(message)
 
     def book_stale(self, message: BookStale) -> None:

@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from openoutcry.actors import roles
 from openoutcry.connector import Connector
-from openoutcry.demo.script import PAIRS, DemoScript
+from openoutcry.demo.script import CRASHES, PAIRS, DemoScript
 from openoutcry.demo.summary import OrderLog, Summary, compare
 from openoutcry.emulator.server import TEST_API_KEY, TEST_API_SECRET, EmulatorServer, EmulatorUrls
+from openoutcry.errors import OpenoutcryError
+from openoutcry.messages.lifecycle import SupervisionDecision
 from openoutcry.runtime import Runtime
 
 NAME = "binance"
@@ -26,6 +29,9 @@ class Demo:
         self.runtime: Runtime
         self.server: EmulatorServer
         self.restarts = 0
+        self._began = time.monotonic()
+        self._frames: dict[int, int] = {}
+        """By generation of the book source."""
 
     @property
     def connector(self) -> Connector:
@@ -46,8 +52,8 @@ class Demo:
         """Trade, crash, compare. Within `started`."""
         connector = self.connector
         log = OrderLog()
-        script = DemoScript(connector, lambda line: self.say(line))
-        began = time.monotonic()
+        script = DemoScript(connector, self._tell, self._count_frames)
+        self._began = time.monotonic()
 
         async def follow() -> None:
             async for event in connector.events():
@@ -56,27 +62,45 @@ class Demo:
 
         async def count_restarts() -> None:
             async for event in connector.supervision_events():
-                self.restarts += event.decision.value == "restarted"
+                self.restarts += event.decision is SupervisionDecision.RESTARTED
 
         followers = [asyncio.create_task(follow()), asyncio.create_task(count_restarts())]
         try:
             await connector.wait_ready(timeout=30)
-            ready_after_s = time.monotonic() - began
-            self.say(f"ready after {ready_after_s:.2f} s: {len(connector.status_dict)} components, {', '.join(PAIRS)}")
-            await script.run(self.seconds)
+            ready_after_s = time.monotonic() - self._began
+            self._tell(
+                f"ready after {ready_after_s:.2f} s: {len(connector.status_dict)} components, {', '.join(PAIRS)}"
+            )
+            failures = await self._trade(script)
             await self._come_to_rest(log)
-            return await compare(
+            await self._count_frames()
+            summary = await compare(
                 connector,
                 self.server,
                 log,
                 ready_after_s=ready_after_s,
-                frames=await self._frames(),
+                frames=sum(self._frames.values()),
                 restarts=self.restarts,
             )
+            summary.problems += failures
+            if self.restarts < CRASHES:
+                summary.problems.append(f"{CRASHES} components were crashed, {self.restarts} were restarted")
+            return summary
         finally:
             for follower in followers:
                 follower.cancel()
             await asyncio.gather(*followers, return_exceptions=True)
+
+    def _tell(self, line: str) -> None:
+        self.say(f"{time.monotonic() - self._began:5.1f} s  {line}")
+
+    async def _trade(self, script: DemoScript) -> list[str]:
+        """What kept the script from its end; the comparison shows what came of it all the same."""
+        try:
+            await script.run(self.seconds)
+        except (OpenoutcryError, TimeoutError) as error:
+            return [f"the script ended early: {type(error).__name__}: {error}"]
+        return []
 
     async def _come_to_rest(self, log: OrderLog) -> None:
         """Stop the exchange's order flow, and wait until what it has told has arrived."""
@@ -89,10 +113,11 @@ class Demo:
             if summary.is_good:
                 return
 
-    async def _frames(self) -> int:
-        figures = await self.runtime.figures()
-        source = figures.get((NAME, "book_source"))
-        return int(dict(source.extra).get("frames", "0")) if source is not None else 0
+    async def _count_frames(self) -> None:
+        """Note what the present book source has read: its count goes with it."""
+        source = (await self.runtime.figures()).get((NAME, roles.BOOK_SOURCE))
+        if source is not None:
+            self._frames[source.generation] = int(dict(source.extra).get("frames", "0"))
 
 
 def _settings(urls: EmulatorUrls, folder: Path) -> dict[str, object]:

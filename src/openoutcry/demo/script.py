@@ -1,25 +1,38 @@
 """What the demonstration trades: one of each kind of order, and two crashes in the middle of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 
 from openoutcry.actors import roles
 from openoutcry.connector import Connector
-from openoutcry.errors import OrderRefusedError
+from openoutcry.errors import OrderRefusedError, StaleMarketData
 from openoutcry.messages.lifecycle import SupervisionDecision, SupervisionEvent
-from openoutcry.messages.orders import OrderCompleted, OrderEvent, OrderFilled, OrderType
+from openoutcry.messages.orders import (
+    OrderCancelled,
+    OrderCompleted,
+    OrderEvent,
+    OrderFailed,
+    OrderFilled,
+    OrderType,
+)
 
 PAIRS = ("BTC-USDT", "ETH-USDT")
+CRASHES = 2
+_ENDS = (OrderCompleted, OrderCancelled, OrderFailed)
 _PATIENCE_S = 15.0
 
 
 class DemoScript:
     """Runs the script against a connector; `say` gets a line for each step."""
 
-    def __init__(self, connector: Connector, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, connector: Connector, say: Callable[[str], None], before_crash: Callable[[], Awaitable[None]]
+    ) -> None:
         self._connector = connector
         self._say = say
+        self._before_crash = before_crash
+        self._pause_s = 0.0
         self._events: list[OrderEvent] = []
         self._came = asyncio.Event()
 
@@ -32,6 +45,7 @@ class DemoScript:
         """The whole script; small orders go on until `seconds` are over."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
+        self._pause_s = min(1.0, seconds / 25)
         await self.every_kind_of_order()
         await self.crash(roles.BOOK_SOURCE)
         await self.small_orders(until - (until - loop.time()) / 2)
@@ -45,30 +59,44 @@ class DemoScript:
         connector = self._connector
         bid, ask = connector.best_bid_ask("BTC-USDT")
         resting = await connector.buy("BTC-USDT", Decimal("0.01"), OrderType.LIMIT, _price(bid * 0.98))
-        self._say(f"limit buy 0.01 BTC at {bid * 0.98:.2f}, below the market: {resting}")
+        self._say(f"limit buy 0.01 BTC at {bid * 0.98:,.2f}, below the market: {resting}")
+        await self._pause()
         maker = await connector.sell("BTC-USDT", Decimal("0.01"), OrderType.LIMIT_MAKER, _price(ask * 1.02))
-        self._say(f"limit maker sell 0.01 BTC at {ask * 1.02:.2f}, above the market: {maker}")
+        self._say(f"limit maker sell 0.01 BTC at {ask * 1.02:,.2f}, above the market: {maker}")
+        await self._pause()
         crossing = await connector.buy("BTC-USDT", Decimal("0.01"), OrderType.LIMIT_MAKER, _price(ask * 1.01))
-        self._say(f"limit maker buy that would take: the exchange refuses it: {crossing}")
         await self._until(lambda: self._ended(crossing), "the refusal of a limit maker")
+        self._say(f"limit maker buy 0.01 BTC at {ask * 1.01:,.2f}, which would take: {self._why_failed(crossing)}")
+        await self._pause()
         market = await connector.buy("ETH-USDT", Decimal("1.5"), OrderType.MARKET)
         await self._until(lambda: self._ended(market), "the end of a market order")
-        self._say(f"market buy 1.5 ETH: filled by {self._fills(market)} trades")
-        book = await connector.order_book("BTC-USDT", depth=1)
-        amount = connector.quantize_order_amount("BTC-USDT", Decimal(str(book.asks[0][1]))) + Decimal("0.05")
-        partial = await connector.buy("BTC-USDT", amount, OrderType.LIMIT, _price(book.asks[0][0]))
-        await self._until(lambda: self._fills(partial) > 0 or self._ended(partial), "a partial fill")
-        self._say(f"limit buy {amount} BTC at the best ask: {self._fills(partial)} fills so far")
+        self._say(f"market buy 1.5 ETH: filled in {_times(self._fills(market), 'trade')}")
+        await self._pause()
+        await self._partial_fill()
         result = await connector.cancel("BTC-USDT", resting)
         self._say(f"cancel {resting}: {result.state.value if result.state else result.message}")
+        await self._pause()
+
+    async def _partial_fill(self) -> None:
+        book = await self._connector.order_book("BTC-USDT", depth=1)
+        price, offered = book.asks[0]
+        amount = self._connector.quantize_order_amount("BTC-USDT", Decimal(str(offered))) + Decimal("0.05")
+        partial = await self._connector.buy("BTC-USDT", amount, OrderType.LIMIT, _price(price))
+        await self._until(lambda: self._fills(partial) > 0 or self._ended(partial), "a partial fill")
+        fills = _times(self._fills(partial), "fill")
+        self._say(f"limit buy {amount.normalize():f} BTC at the best ask, more than it offers: {fills} so far")
+        await self._pause()
 
     async def crash(self, role: str) -> None:
         """Crash a component and wait until the tree has healed."""
+        await self._before_crash()
         self._say(f"crash {role}")
         await self._crash_and_heal(role)
+        await self._pause()
 
     async def crash_with_orders_in_flight(self) -> None:
         """Crash the order tracker right after orders were placed."""
+        await self._before_crash()
         bid, ask = self._connector.best_bid_ask("ETH-USDT")
         placing = [
             self._place_small("ETH-USDT", is_buy, (bid if is_buy else ask) * (0.99 if is_buy else 1.01))
@@ -80,15 +108,23 @@ class DemoScript:
         await self._crash_and_heal(roles.ORDERS)
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _pause(self) -> None:
+        """For whoever watches: the exchange answers within milliseconds."""
+        await asyncio.sleep(self._pause_s)
+
     async def small_orders(self, until: float) -> None:
         """Limit orders that rest, take and are cancelled, until the loop's time `until`."""
         loop = asyncio.get_running_loop()
         number = 0
         while loop.time() < until:
-            number += 1
             pair = PAIRS[number % 2]
             is_buy = number % 4 < 2
-            best = self._connector.best_bid_ask(pair)
+            try:
+                best = self._connector.best_bid_ask(pair)
+            except StaleMarketData:
+                await asyncio.sleep(0.1)
+                continue
+            number += 1
             takes = number % 3 == 0
             edge = 1.001 if is_buy == takes else 0.999
             order_id = await self._place_small(pair, is_buy, (best.ask if is_buy else best.bid) * edge)
@@ -96,7 +132,7 @@ class DemoScript:
                 await asyncio.sleep(0.05)
                 await self._connector.cancel(pair, order_id)
             await asyncio.sleep(0.1)
-        self._say(f"{number} small limit orders placed, taken or cancelled")
+        self._say(f"{_times(number, 'small limit order')} placed: they took, or were cancelled")
 
     async def _place_small(self, pair: str, is_buy: bool, price: float) -> str | None:
         place = self._connector.buy if is_buy else self._connector.sell
@@ -128,10 +164,13 @@ class DemoScript:
             self._say(f"waited {_PATIENCE_S:g} s in vain for {what}")
 
     def _ended(self, order_id: str) -> bool:
-        return any(
-            event.client_order_id == order_id and (isinstance(event, OrderCompleted) or _is_end(event))
-            for event in self._events
-        )
+        return any(event.client_order_id == order_id and isinstance(event, _ENDS) for event in self._events)
+
+    def _why_failed(self, order_id: str) -> str:
+        for event in self._events:
+            if event.client_order_id == order_id and isinstance(event, OrderFailed):
+                return f"refused ({event.reason})"
+        return "NOT refused"
 
     def _fills(self, order_id: str) -> int:
         return sum(isinstance(event, OrderFilled) and event.client_order_id == order_id for event in self._events)
@@ -144,8 +183,8 @@ async def _first_restart(events: AsyncIterator[SupervisionEvent], role: str) -> 
                 return
 
 
-def _is_end(event: OrderEvent) -> bool:
-    return type(event).__name__ in ("OrderCancelled", "OrderFailed")
+def _times(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _price(value: float) -> Decimal:

@@ -16,7 +16,7 @@ def diff(first: int, final: int) -> BookDiff:
 
 
 @pytest.mark.parametrize(("snapshot", "usable"), [(155, False), (156, True), (157, True), (200, True)])
-def test_a_snapshot_that_the_first_buffered_diff_does_not_continue_is_fetched_again(snapshot: int, usable: bool) -> None:
+def test_a_snapshot_that_the_first_buffered_diff_cannot_continue_is_fetched_again(snapshot: int, usable: bool) -> None:
     assert RULE.snapshot_is_usable(snapshot, diff(157, 160)) is usable
 
 

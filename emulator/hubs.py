@@ -25,7 +25,7 @@ from openoutcry.emulator.faults import (
     SwapWithNext,
     TerminateStream,
 )
-from openoutcry.emulator.sockets import ServerSocket, encode_frame
+from openoutcry.emulator.sockets import encode_frame
 
 
 class StreamSource(Protocol):
@@ -38,10 +38,36 @@ class StreamSource(Protocol):
         """One listener less."""
 
 
+class PushSocket(Protocol):
+    """The exchange's end of a WebSocket, on a network or in memory."""
+
+    opened_at: float
+    """Time of the event loop, in seconds."""
+    awaits_pong_since: float | None
+    pinged_at: float
+    stalled: bool
+    """The fault: open, and silent."""
+
+    def send(self, payload: bytes) -> None:
+        """Send a text frame."""
+
+    def send_encoded(self, frame: bytes) -> None:
+        """Send a frame made by `encode_frame`."""
+
+    def ping(self, now: float) -> None:
+        """Send a ping; the pong is awaited from now on."""
+
+    def close(self, code: int = ..., reason: bytes = ...) -> None:
+        """Close politely."""
+
+    def drop(self) -> None:
+        """Cut the connection without a WebSocket close."""
+
+
 class MarketConnection:
     """A connection to market streams."""
 
-    def __init__(self, socket: ServerSocket, session: StreamSession) -> None:
+    def __init__(self, socket: PushSocket, session: StreamSession) -> None:
         self.socket = socket
         self.session = session
 
@@ -50,7 +76,7 @@ class MarketHub:
     """Hands market frames to the connections that subscribed their stream."""
 
     def __init__(self, source: StreamSource, faults: FaultPlan, clock: Callable[[], int]) -> None:
-        self.connections: set[MarketConnection] = set()
+        self.connections: dict[MarketConnection, None] = {}
         self._source = source
         self._faults = faults
         self._clock = clock
@@ -59,22 +85,23 @@ class MarketHub:
 
     def open(self, connection: MarketConnection) -> None:
         """Take in a connection with the streams of its URL."""
-        self.connections.add(connection)
+        self.connections[connection] = None
         for name in connection.session.streams:
             self._listen(name, connection)
 
     def change(self, connection: MarketConnection, before: Iterable[str]) -> None:
         """Follow a change of a connection's subscriptions."""
-        old, new = set(before), connection.session.streams
-        for name in old - new.keys():
-            self._forget(name, connection)
+        old, new = dict.fromkeys(before), connection.session.streams
+        for name in old:
+            if name not in new:
+                self._forget(name, connection)
         for name in new:
             if name not in old:
                 self._listen(name, connection)
 
     def close(self, connection: MarketConnection) -> None:
         """Forget a connection that ended."""
-        self.connections.discard(connection)
+        self.connections.pop(connection, None)
         for name in connection.session.streams:
             self._forget(name, connection)
 
@@ -173,7 +200,7 @@ def _crossed(payload: bytes) -> bytes:
 class UserConnection:
     """A connection to the WebSocket API."""
 
-    def __init__(self, socket: ServerSocket, session: WsApiSession) -> None:
+    def __init__(self, socket: PushSocket, session: WsApiSession) -> None:
         self.socket = socket
         self.session = session
 

@@ -3,37 +3,35 @@
 import asyncio
 import errno
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Self
 
-import orjson
 from aiohttp import web
 
-from openoutcry.emulator.binance.auth import hmac_key
-from openoutcry.emulator.binance.exchange import BinanceExchange
 from openoutcry.emulator.binance.limits import RateLimits
-from openoutcry.emulator.binance.publisher import TICK_MS, Payload, Publisher
-from openoutcry.emulator.binance.rest import HttpRequest, HttpResponse, http
-from openoutcry.emulator.binance.user_events import user_event
-from openoutcry.emulator.engine import Market, OrderFlow
-from openoutcry.emulator.faults import FaultPlan
-from openoutcry.emulator.hubs import MarketHub, UserHub
-from openoutcry.emulator.markets import default_balances, default_markets
+from openoutcry.emulator.engine import Market
 from openoutcry.emulator.recording import Recording
-from openoutcry.emulator.replay import Replay, ReplayStart
+from openoutcry.emulator.replay import ReplayStart
 from openoutcry.emulator.rest_side import RestSide
+from openoutcry.emulator.sessions import WS_API_PATH
 from openoutcry.emulator.sockets import reset
-from openoutcry.emulator.ws_side import WS_API_PATH, WebSocketSide
+from openoutcry.emulator.venue import TEST_ACCOUNT, TEST_API_KEY, TEST_API_SECRET, EmulatedVenue
+from openoutcry.emulator.ws_side import WebSocketSide
+
+__all__ = [
+    "HOST",
+    "TEST_ACCOUNT",
+    "TEST_API_KEY",
+    "TEST_API_SECRET",
+    "EmulatorServer",
+    "EmulatorUrls",
+    "PortInUse",
+    "wall_clock_ms",
+]
 
 HOST: Final = "127.0.0.1"
-TEST_ACCOUNT: Final = "test"
-TEST_API_KEY: Final = "openoutcryTestKey000000000000000000000000000000000000000000000001"
-TEST_API_SECRET: Final = "openoutcryTestSecret0000000000000000000000000000000000000000001"  # noqa: S105 - public
-_FLOW_ACTIONS_A_STEP: Final = 60
-"""Of the background order flow on all symbols together, so that many symbols do not take the whole processor."""
-_BEHIND_AT_MOST_S: Final = 1.0
 
 
 class PortInUse(OSError):
@@ -65,7 +63,7 @@ def wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class EmulatorServer:
+class EmulatorServer(EmulatedVenue):
     """One emulated exchange. Use it as an async context manager, or with `start` and `stop`.
 
     Args:
@@ -99,70 +97,43 @@ class EmulatorServer:
         replay_speed: float | None = 1.0,
         replay_start: ReplayStart = ReplayStart.ON_SUBSCRIBE,
     ) -> None:
-        if replay is not None:
-            markets = {}
-        elif markets is None:
-            markets = default_markets()
-        self.binance = BinanceExchange([market for market, _ in markets.values()], limits)
-        self.exchange = self.binance.engine
-        """The truth, for comparisons."""
-        self.binance.create_account(
-            TEST_ACCOUNT,
-            default_balances() if balances is None else balances,
-            hmac_key(TEST_API_KEY, TEST_API_SECRET, TEST_ACCOUNT),
+        super().__init__(
+            clock=clock,
+            markets=markets,
+            balances=balances,
+            flow_seed=flow_seed,
+            flow_every_ticks=flow_every_ticks,
+            limits=limits,
+            ping_interval_s=ping_interval_s,
+            lifetime_s=lifetime_s,
+            replay=replay,
+            replay_speed=replay_speed,
+            replay_start=replay_start,
         )
-        self.faults = FaultPlan()
-        self.clock_skew_ms = 0
-        """Added to every reading of the clock: a server that is ahead (or, if negative, behind)."""
         self._port = port
-        self._clock = clock
         self._auto_tick = auto_tick
-        self._ping_interval_s = ping_interval_s
-        self._lifetime_s = lifetime_s
-        prices = {symbol: price for symbol, (_, price) in markets.items()}
-        actions = max(1, min(12, _FLOW_ACTIONS_A_STEP // max(1, len(prices))))
-        self._flow = OrderFlow(flow_seed, prices, actions=actions) if flow_seed is not None and prices else None
-        self._flow_every_ticks = flow_every_ticks
-        self._publisher = Publisher(self.binance)
-        self.replay: Replay | None = None
-        """The replay under way, if there is one."""
-        if replay is not None:
-            self.replay = Replay(replay, self._publish, speed=replay_speed, start=replay_start)
-        self._market_hub = MarketHub(self.replay or self._publisher, self.faults, self.now_ms)
-        self._user_hub = UserHub(self.faults, self.now_ms)
-        self._rest = RestSide(self._respond, self.faults)
-        self._ws = WebSocketSide(
-            self.binance, self._market_hub, self._user_hub, self.faults, self.now_ms, self._flush_soon
-        )
-        self._ticks = 0
-        self._flush_is_due = False
+        self._rest = RestSide(self.respond, self.faults)
+        self._ws = WebSocketSide(self.sessions)
         self._web_server: web.Server | None = None
         self._listener: asyncio.Server | None = None
-        self._tick_handle: asyncio.TimerHandle | None = None
         self._urls: EmulatorUrls | None = None
 
     # Life
 
     async def start(self) -> EmulatorUrls:
         """Listen. Raises `PortInUse` if another program has the port."""
-        if self._flow is not None:
-            self.binance.record(self._flow.start(self.exchange, self.now_ms()))
         self._web_server = web.Server(self._handle, access_log=None)
         await self._listen()
-        if self._auto_tick:
-            loop = asyncio.get_running_loop()
-            self._tick_handle = loop.call_later(TICK_MS / 1000, self._on_tick, loop.time() + TICK_MS / 1000)
+        self.begin(auto_tick=self._auto_tick)
         return self.urls
 
     async def stop(self) -> None:
         """Close all connections and the port."""
-        if self._tick_handle is not None:
-            self._tick_handle.cancel()
-            self._tick_handle = None
+        self.end()
         await self.stop_listening()
         if self.replay is not None:
             await self.replay.stop()
-        for socket in tuple(self._ws.sockets):
+        for socket in tuple(self.sessions.sockets):
             socket.close()
         if self._web_server is not None:
             await self._web_server.shutdown(1.0)
@@ -217,109 +188,12 @@ class EmulatorServer:
             return _Refused()
         return self._web_server()
 
-    # Time
-
-    def now_ms(self) -> int:
-        """The exchange's wall time, in milliseconds since the epoch."""
-        return self._clock() + self.clock_skew_ms
-
-    def tick(self) -> None:
-        """Let a tenth of a second pass: order flow, diffs, periodic streams, pings."""
-        self._ticks += 1
-        now_ms = self.now_ms()
-        if self._flow is not None and self._ticks % self._flow_every_ticks == 0:
-            self.binance.record(self._flow.step(self.exchange, now_ms))
-        self.flush()
-        self._market_hub.publish(self._publisher.periodic(now_ms, self._ticks))
-        self._ws.keep_up(asyncio.get_running_loop().time(), self._ping_interval_s, self._lifetime_s)
-
-    def _on_tick(self, due: float) -> None:
-        loop = asyncio.get_running_loop()
-        next_due = due + TICK_MS / 1000
-        if loop.time() - next_due > _BEHIND_AT_MOST_S:
-            next_due = loop.time()  # the process was held up; what was missed is not made up for
-        self._tick_handle = loop.call_at(next_due, self._on_tick, next_due)
-        self.tick()
-
-    # Acts for tests, beside the scripted faults
-
-    def deposit(self, asset: str, amount: Decimal, account_id: str = TEST_ACCOUNT) -> None:
-        """Credit an account (negative: debit it); its user streams hear of it."""
-        self.binance.deposit(account_id, asset, amount, self.now_ms())
-        self._flush_soon()
-
-    def stop_flow(self) -> None:
-        """No more background orders: books come to rest."""
-        self._flow = None
-
-    def drop_connections(self, *, market: bool = True, user: bool = True) -> None:
-        """Cut WebSockets without a close."""
-        chosen = [one.socket for one in self._market_hub.connections] if market else []
-        chosen += [one.socket for one in self._user_hub.connections] if user else []
-        for socket in chosen:
-            socket.drop()
-
-    def stall_connections(self, *, market: bool = True, user: bool = True) -> None:
-        """Let open WebSockets fall silent, pongs and all."""
-        for market_connection in self._market_hub.connections if market else ():
-            market_connection.socket.stalled = True
-        for user_connection in self._user_hub.connections if user else ():
-            user_connection.socket.stalled = True
-
-    def announce_shutdown(self) -> None:
-        """`serverShutdown` on every WebSocket, which then closes."""
-        self._market_hub.announce_shutdown(self._market_hub.connections)
-        self._user_hub.announce_shutdown(self._user_hub.connections)
-
-    def terminate_user_streams(self, account_id: str | None = None) -> None:
-        """`eventStreamTerminated` to the user streams of an account (None: all)."""
-        self._user_hub.terminate(account_id)
-
-    @property
-    def market_connections(self) -> int:
-        """Open connections to market streams."""
-        return len(self._market_hub.connections)
-
-    @property
-    def user_connections(self) -> int:
-        """Open connections to the WebSocket API."""
-        return len(self._user_hub.connections)
-
     # Requests
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if "Upgrade" in request.headers:
             return await self._ws.handle(request)
         return await self._rest.handle(request)
-
-    def _respond(self, request: HttpRequest) -> HttpResponse:
-        if self.replay is not None:
-            recorded = self.replay.respond(request, self.now_ms())
-            if recorded is not None:
-                return recorded
-        response = http(self.binance, request, self.now_ms())
-        if request.method != "GET":
-            self._flush_soon()
-        return response
-
-    def _publish(self, payloads: Iterable[Payload]) -> None:
-        self._market_hub.publish(payloads)
-
-    def _flush_soon(self) -> None:
-        """Send what happened once the answer under way is written."""
-        if not self._flush_is_due:
-            self._flush_is_due = True
-            asyncio.get_running_loop().call_soon(self.flush)
-
-    def flush(self) -> None:
-        """Send what happened to user streams, and trades and best prices to market streams."""
-        self._flush_is_due = False
-        for event in self.binance.take_user_events():
-            shown = user_event(event)
-            self._user_hub.publish(event.account_id, str(shown["e"]), orjson.dumps(shown))
-        payloads = self._publisher.at_once(self.now_ms())
-        if payloads:
-            self._market_hub.publish(payloads)
 
 
 class _Refused(asyncio.Protocol):

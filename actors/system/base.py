@@ -203,6 +203,24 @@ class AsyncioSystemBase:
         self.shutdown()
         await self._kernel.tasks.wait_for_the_last()
 
+    async def vanish(self) -> None:
+        """End an embedded system as the death of its process would: nobody hears of it, and no handler runs again.
+
+        For simulations. What actors hold outside (files, sockets) is theirs to give back, before this.
+        """
+        kernel = self._kernel
+        kernel.closed = True
+        kernel.timers.close()
+        for cell in tuple(kernel.cells.values()):
+            kernel.tasks.cancel_all_of(cell)
+            cell.instance = None
+            cell.address.cell = None
+            cell.mailbox.clear()
+        kernel.cells.clear()
+        kernel.ready.clear()
+        kernel.dead_letter_handler = None
+        await kernel.tasks.wait_for_the_last()
+
     # Ours: endpoints, timers, figures
 
     def open_endpoint(self, receive: Callable[[object, Any], None], name: str = "") -> Any:

@@ -60,7 +60,8 @@ class Cell:
         self.children: dict[Cell, None] = {}
         self.children_ever = 0
         self.timers: set[Timer] = set()
-        self.tasks: set[asyncio.Task[Any]] = set()
+        # In the order of their start: that is how they are cancelled, so that a run can be repeated.
+        self.tasks: dict[asyncio.Task[Any], None] = {}
 
     def occupy(self, instance: Any) -> None:
         """Put the actor in, and read from its class how its mailbox is to behave."""

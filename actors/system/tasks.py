@@ -48,11 +48,11 @@ class TaskKeeper:
         handle = TaskHandle()
         task = handle.task = self._loop.create_task(self._deliver_what_comes(cell, coroutine, on_done_message, handle))
         self.running.add(task)
-        cell.tasks.add(task)
+        cell.tasks[task] = None
 
         def ended(task: asyncio.Task[Any]) -> None:
             self.running.discard(task)
-            cell.tasks.discard(task)
+            cell.tasks.pop(task, None)
             coroutine.close()  # for a task that was cancelled before it began
 
         task.add_done_callback(ended)

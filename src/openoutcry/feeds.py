@@ -18,7 +18,7 @@ class Feed(Generic[_Item]):
 
     def __init__(self, buffer: int | None) -> None:
         self._buffer = buffer
-        self._readers: set[_Reader[_Item]] = set()
+        self._readers: dict[_Reader[_Item], None] = {}
 
     def publish(self, item: _Item) -> None:
         """Give an item to every reader."""
@@ -33,12 +33,12 @@ class Feed(Generic[_Item]):
     def open(self) -> "_Reader[_Item]":
         """A new reader, from now on; `release` it in the end."""
         reader: _Reader[_Item] = _Reader(self._buffer)
-        self._readers.add(reader)
+        self._readers[reader] = None
         return reader
 
     def release(self, reader: "_Reader[_Item]") -> None:
         """No more items for this reader."""
-        self._readers.discard(reader)
+        self._readers.pop(reader, None)
 
     async def items(self, first: _Item | None = None) -> AsyncIterator[_Item]:
         """Iterate over `first`, if given, and everything published from now on."""

@@ -78,6 +78,8 @@ class ChildFailed:
     error: str
     """Type and text of the exception."""
     traceback: str = field(repr=False)
+    is_lasting: bool = False
+    """Whether only a person can mend it: to start again at once would change nothing."""
 
 
 class SupervisionDecision(StrEnum):
@@ -105,6 +107,8 @@ class SupervisionEvent:
     max_restarts: int = 0
     delay_s: float = 0.0
     time_ms: int = 0
+    is_lasting: bool = False
+    """Whether only a person can mend the failure; such restarts go on for ever and are not counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

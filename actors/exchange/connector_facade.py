@@ -117,6 +117,8 @@ class ConnectorFacade(SupervisorActor):
                 self._component_down(event.role, event.reason or "exited", "")
             case SupervisionDecision.RESTART_SCHEDULED:
                 step = f"restart {event.restarts_in_period} of {event.max_restarts} in {event.delay_s:.1f} s"
+                if event.is_lasting:
+                    step = f"tries again every {event.delay_s:g} s"
                 self._component_down(event.role, event.reason, step)
             case SupervisionDecision.ESCALATED:
                 self._component_down(event.role, event.reason, "the whole connector restarts")

@@ -48,9 +48,13 @@ class FileLock:
             number = file.read(32).strip()
             file.close()
             raise FileLocked(path, f"process {number}" if number else "another process") from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        try:
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+        except OSError:
+            file.close()
+            raise
         self._file = file
 
     def release(self) -> None:

@@ -64,6 +64,7 @@ class JournalError(Exception):
     JournalInUse      another process, or another tracker of this one, has it: stop that one, or use another file
     JournalCorrupt    the file is damaged: restore it, or move it away and reconcile by hand
     JournalTooNew     a newer openoutcry wrote it: use that one
+    JournalUnusable   the disk is full, or the file or its folder can't be read or written: mend that
     """
 
 
@@ -77,6 +78,10 @@ class JournalCorrupt(JournalError):
 
 class JournalTooNew(JournalError):
     """The file has a newer schema than this program knows."""
+
+
+class JournalUnusable(JournalError):
+    """The disk or the file system does not let us."""
 
 
 class Journal:
@@ -93,8 +98,7 @@ class Journal:
         """Open the journal, or make a new one. Older events and ended orders beyond those kept are removed in time.
 
         Raises:
-            JournalInUse, JournalCorrupt, JournalTooNew: with the file's name and what to do.
-            OSError: the folder can't be written.
+            JournalError: in use, damaged, too new or not to be written; with the file's name and what to do.
         """
         self.path = path
         self.last_event_number = 0
@@ -103,9 +107,11 @@ class Journal:
         """The newest order's number; 0 before the first."""
         self._ended = 0
         self._first_event_number = 1
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(path.with_name(path.name + ".lock"))
+        except OSError as error:
+            raise self.unusable(error) from error
         except FileLocked as error:
             raise JournalInUse(
                 f"the order journal {path} is in use by {error.holder}: one journal has one owner"
@@ -113,6 +119,9 @@ class Journal:
         try:
             self._connection = self._connect(is_synchronous_full)
             self._read_bounds()
+        except sqlite3.OperationalError as error:
+            self._lock.release()
+            raise self.unusable(error) from error
         except sqlite3.DatabaseError as error:
             self._lock.release()
             raise self._corrupt(error) from error
@@ -273,6 +282,13 @@ class Journal:
         """Close the file and let others have it. Idempotent."""
         self._connection.close()
         self._lock.release()
+
+    def unusable(self, error: Exception) -> JournalUnusable:
+        """The error for the person who can mend what the file system or SQLite complains of."""
+        return JournalUnusable(
+            f"the order journal {self.path} can't be written ({error}): see that its disk has room, and that the file "
+            "and its folder may be written by this user"
+        )
 
     # The inside
 

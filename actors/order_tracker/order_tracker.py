@@ -24,12 +24,20 @@ from typing import Any
 from openoutcry.actors.order_tracker.cancel_waiters import CancelAllCollector, CancelWaiters
 from openoutcry.actors.order_tracker.changes import Changes
 from openoutcry.actors.order_tracker.client_order_id import ClientOrderIds, new_nonce
-from openoutcry.actors.order_tracker.journal import Journal
+from openoutcry.actors.order_tracker.journal import Journal, JournalError
 from openoutcry.actors.order_tracker.ledger import OrderLedger
 from openoutcry.actors.order_tracker.order_checks import check_order, held_by
 from openoutcry.actors.order_tracker.order_record import OrderRecord
 from openoutcry.actors.roles import BALANCES, ORDER_POLLER, REST
-from openoutcry.actors.runtime import Backoff, ComponentActor, RequestFailed, RequestFailure, Timer, handles
+from openoutcry.actors.runtime import (
+    Backoff,
+    ComponentActor,
+    LastingFailure,
+    RequestFailed,
+    RequestFailure,
+    Timer,
+    handles,
+)
 from openoutcry.exchanges.dialect import MalformedPayload, NewOrder
 from openoutcry.messages.account import Balances, RefreshBalances
 from openoutcry.messages.lifecycle import Readiness, Subscribers, Topic, UserStreamInterrupted, UserStreamResumed
@@ -107,11 +115,15 @@ class OrderTracker(ComponentActor):
             dialect.real_time_balance_update if told_by_stream is None else told_by_stream
         )
         generator = environment.random_for(self.role, self.generation)
-        journal = self._journal = Journal(settings.journal or Path(f"{environment.connector}.journal.sqlite"))
-        nonce = journal.meta("nonce")
-        if nonce is None:
-            nonce = new_nonce(dialect.client_order_id_rule, generator)
-            journal.set_meta("nonce", nonce)
+        try:
+            journal = self._journal = Journal(settings.journal or Path(f"{environment.connector}.journal.sqlite"))
+            nonce = journal.meta("nonce")
+            if nonce is None:
+                nonce = new_nonce(dialect.client_order_id_rule, generator)
+                journal.set_meta("nonce", nonce)
+            records = journal.load(FINISHED_KEPT)
+        except (JournalError, sqlite3.Error) as error:
+            raise self._no_journal(error) from error
         self._ids = ClientOrderIds(dialect.client_order_id_rule, nonce, journal.last_order_id)
         self._ledger = OrderLedger(
             next_event_number=journal.last_event_number + 1,
@@ -119,9 +131,7 @@ class OrderTracker(ComponentActor):
             not_found_grace_ms=dialect.receive_window_ms + NOT_FOUND_MARGIN_MS,
             finished_kept=FINISHED_KEPT,
         )
-        self._ledger.restore(
-            journal.load(FINISHED_KEPT), self._now_s(), self._now_ms(), round(REQUEST_TIMEOUT_S * 1000)
-        )
+        self._ledger.restore(records, self._now_s(), self._now_ms(), round(REQUEST_TIMEOUT_S * 1000))
         self.every(self._poll_interval_s, self._ask_the_silent)
         self.every(CHECKPOINT_LOOK_S, self._checkpoint)
         self._tell_balances_of_all()
@@ -440,7 +450,14 @@ class OrderTracker(ComponentActor):
             # Nothing of it was sent. This actor goes: what it holds in memory is more than what is written.
             for _record, _rule, sender in self._placements:
                 self.reply(sender, OrderRefused(rule="journal", message=f"the order journal can't be written: {error}"))
-            raise
+            raise self._no_journal(error) from error
+
+    def _no_journal(self, error: Exception) -> LastingFailure:
+        """Without a journal no order can be followed: what is in the way is a person's to mend."""
+        journal = self._journal
+        if journal is not None and not isinstance(error, JournalError):
+            error = journal.unusable(error)
+        return LastingFailure(str(error))
 
     def _tell_balances_of_all(self) -> None:
         """A new balance poller knows of no order; and an old one forgets all when this tracker is a new one."""

@@ -1,6 +1,6 @@
 """What every actor of a connector is built on: handlers by message type, requests, timers, coroutines, let it crash."""
 
-from openoutcry.actors.runtime.actor import ComponentActor
+from openoutcry.actors.runtime.actor import ComponentActor, LastingFailure
 from openoutcry.actors.runtime.backoff import Backoff
 from openoutcry.actors.runtime.environment import Environment, Start, StartOutside
 from openoutcry.actors.runtime.handlers import handles
@@ -13,6 +13,7 @@ __all__ = [
     "ComponentActor",
     "Environment",
     "HeldSocket",
+    "LastingFailure",
     "ReplyTo",
     "RequestFailed",
     "RequestFailure",

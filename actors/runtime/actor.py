@@ -54,6 +54,13 @@ class DeliberateCrash(Exception):
     """Somebody asked for it."""
 
 
+class LastingFailure(Exception):
+    """Raised by an actor that cannot work until a person mends something; the text says what, and how.
+
+    It is reported without a traceback, and the actor is started again now and then, outside the restart budget.
+    """
+
+
 class ComponentActor(Actor):
     """An actor of a connector's tree: one responsibility, the only owner of its state.
 
@@ -415,12 +422,14 @@ class ComponentActor(Actor):
         self.has_failed = True
         self.failed += 1
         body = message.body if isinstance(message, (Ask, Answer)) else message
+        is_lasting = isinstance(error, LastingFailure)
         report = ChildFailed(
             role=self.role,
             generation=self.generation,
             message_type=type(body).__name__,
-            error=f"{type(error).__name__}: {error}",
-            traceback="".join(traceback.format_exception(error)),
+            error=str(error) if is_lasting else f"{type(error).__name__}: {error}",
+            traceback="" if is_lasting else "".join(traceback.format_exception(error)),
+            is_lasting=is_lasting,
         )
         if self._parent is not None:
             self.send(self._parent, report)

@@ -50,6 +50,7 @@ class Decided:
     generation: int
     reason: str = ""
     delay_s: float = 0.0
+    is_lasting: bool = False
 
 
 Effect = StartChild | StopChild | RestartAfter | Escalate | Decided
@@ -62,7 +63,7 @@ class _Is(Enum):
 
 
 class _Child:
-    __slots__ = ("due", "failure", "generation", "is_", "restarting", "restarts")
+    __slots__ = ("due", "failure", "generation", "is_", "is_lasting", "restarting", "restarts")
 
     def __init__(self) -> None:
         self.is_ = _Is.DOWN
@@ -73,6 +74,8 @@ class _Child:
         self.due = False
         """Whether its delay is over."""
         self.failure = ""
+        self.is_lasting = False
+        """Whether only a person can mend the failure."""
 
 
 class SupervisorCore:
@@ -119,22 +122,28 @@ class SupervisorCore:
                 effects.append(StopChild(role, child.generation))
         return effects
 
-    def child_failed(self, role: str, generation: int, reason: str) -> list[Effect]:
-        """A child reported why it is about to end; its exit follows."""
+    def child_failed(self, role: str, generation: int, reason: str, *, is_lasting: bool = False) -> list[Effect]:
+        """A child reported why it is about to end; its exit follows.
+
+        A failure that only a person can mend (`is_lasting`) spends nothing of the budget: all the others restarting
+        with it would not mend it either.
+        """
         child = self._children.get(role)
         if child is None or child.generation != generation or child.is_ is _Is.DOWN:
             return []
         child.failure = reason
-        return [Decided(role, SupervisionDecision.FAILED, generation, reason)]
+        child.is_lasting = is_lasting
+        return [Decided(role, SupervisionDecision.FAILED, generation, reason, is_lasting=is_lasting)]
 
     def child_exited(self, role: str, generation: int, now_s: float) -> list[Effect]:
         """A child is gone. The second notice of the same exit changes nothing."""
         child = self._children.get(role)
         if child is None or child.generation != generation or child.is_ is _Is.DOWN:
             return []
-        was_asked, failure = child.is_ is _Is.STOPPING, child.failure
+        was_asked, failure, is_lasting = child.is_ is _Is.STOPPING, child.failure, child.is_lasting
         child.is_ = _Is.DOWN
         child.failure = ""
+        child.is_lasting = False
         if self._is_stopping:
             return [Decided(role, SupervisionDecision.STOPPED, generation, failure)]
         if was_asked:
@@ -143,6 +152,8 @@ class SupervisorCore:
         restart = self.supervision.by_role[role].restart
         if restart is Restart.TEMPORARY or (restart is Restart.TRANSIENT and not failure):
             return effects
+        if is_lasting:
+            return effects + self._schedule(role, failure, self.supervision.lasting_retry_s, is_lasting=True)
         if not self._budget.spend(now_s):
             reason = (
                 f"{role} failed more than {self.supervision.max_restarts} times in "
@@ -151,7 +162,7 @@ class SupervisorCore:
             effects.append(Decided(role, SupervisionDecision.ESCALATED, generation, reason))
             effects.append(Escalate(role, reason))
             return effects
-        return effects + self._schedule(role, failure or "it exited")
+        return effects + self._schedule(role, failure or "it exited", self._delay_s(self._budget.spent))
 
     def restart_due(self, role: str) -> list[Effect]:
         """The delay of a restart is over."""
@@ -172,8 +183,7 @@ class SupervisorCore:
             case Strategy.ONE_FOR_ALL:
                 return roles
 
-    def _schedule(self, role: str, reason: str) -> list[Effect]:
-        delay_s = self._delay_s(self._budget.spent)
+    def _schedule(self, role: str, reason: str, delay_s: float, *, is_lasting: bool = False) -> list[Effect]:
         effects: list[Effect] = []
         for other in reversed(self._scope(role)):
             child = self._children[other]
@@ -185,7 +195,8 @@ class SupervisorCore:
                 child.is_ = _Is.STOPPING
                 effects.append(StopChild(other, child.generation))
         child = self._children[role]
-        effects.append(Decided(role, SupervisionDecision.RESTART_SCHEDULED, child.generation, reason, delay_s))
+        decision = SupervisionDecision.RESTART_SCHEDULED
+        effects.append(Decided(role, decision, child.generation, reason, delay_s, is_lasting))
         effects.append(RestartAfter(role, delay_s))
         return effects
 

@@ -52,6 +52,8 @@ class Supervision:
     period_s: float = 60.0
     backoff_initial_s: float = 0.05
     backoff_max_s: float = 10.0
+    lasting_retry_s: float = 3.0
+    """How long after a failure that only a person can mend the child is tried again."""
     by_role: dict[str, ChildSpec] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

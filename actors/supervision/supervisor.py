@@ -61,6 +61,7 @@ class SupervisorActor(ComponentActor):
         self._addresses: dict[str, Any] = {}
         self._role_of: dict[Any, tuple[str, int]] = {}
         self._stopping = False
+        self._told_lasting: dict[str, str] = {}
         self._core = SupervisorCore(supervision, backoff.delay_s)
         self._carry_out(self._core.start())
 
@@ -89,16 +90,23 @@ class SupervisorActor(ComponentActor):
 
     @handles(ChildFailed)
     def _child_failed(self, message: ChildFailed, _sender: Any) -> None:
-        self.log.error(
-            "%s (generation %d) failed on %s: %s\n%s",
-            message.role,
-            message.generation,
-            message.message_type,
-            message.error,
-            message.traceback,
-        )
-        reason = f"{message.error} (on {message.message_type})"
-        self._carry_out(self._core.child_failed(message.role, message.generation, reason))
+        if message.is_lasting:
+            reason = message.error
+            if self._told_lasting.get(message.role) != reason:
+                self._told_lasting[message.role] = reason
+                self.log.error("%s cannot work: %s", message.role, reason)
+        else:
+            reason = f"{message.error} (on {message.message_type})"
+            self.log.error(
+                "%s (generation %d) failed on %s: %s\n%s",
+                message.role,
+                message.generation,
+                message.message_type,
+                message.error,
+                message.traceback,
+            )
+        effects = self._core.child_failed(message.role, message.generation, reason, is_lasting=message.is_lasting)
+        self._carry_out(effects)
 
     @handles(ChildActorExited)
     def _child_exited(self, message: Any, _sender: Any) -> None:
@@ -152,7 +160,9 @@ class SupervisorActor(ComponentActor):
             max_restarts=self._core.supervision.max_restarts,
             delay_s=decided.delay_s,
             time_ms=self.clock.wall_ms(),
+            is_lasting=decided.is_lasting,
         )
-        if decided.decision in (SupervisionDecision.RESTART_SCHEDULED, SupervisionDecision.ESCALATED):
+        is_trouble = decided.decision in (SupervisionDecision.RESTART_SCHEDULED, SupervisionDecision.ESCALATED)
+        if is_trouble and not decided.is_lasting:
             self.log.warning("%s %s: %s", decided.role, decided.decision.value, decided.reason)
         self.on_decision(event)

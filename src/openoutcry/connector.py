@@ -106,6 +106,8 @@ class Connector:
         self._fees: dict[str, TradeFee] = {}
         self._balances: dict[str, Balance] = {}
         self._asked_mode: SetTradingMode | None = None
+        self._gone = ""
+        """Why nobody will ever answer again."""
         self._handlers: dict[type, Callable[[Any], None]] = {
             BestBidAsk: self._market.best_bid_ask_published,
             BookStale: self._market.book_stale,
@@ -150,10 +152,13 @@ class Connector:
 
         Raises:
             ConnectorNotReady: after `timeout` seconds; names what is missing and why.
+            ConnectorStopped: it never will be: the runtime is closed, or the connector failed too often.
         """
         try:
             async with asyncio.timeout(timeout):
                 while not self.ready:
+                    if self._gone:
+                        raise ConnectorStopped(self._gone)
                     self._status_changed.clear()
                     await self._status_changed.wait()
         except TimeoutError:
@@ -414,6 +419,11 @@ class Connector:
         self._market.all_stale("the connector restarts")
         self._endpoint.forget_all(f"{self.name} restarted before it answered")
 
+    def gave_up(self, reason: str) -> None:
+        """The tree stays down: whoever waits for it hears why."""
+        self._be_gone(f"{self.name} stays down: {reason}; see the log, mend it, and start a new runtime")
+        self._market.all_stale("the connector is down")
+
     async def drain(self, timeout_s: float) -> Drained:
         """Close the gate, cancel if so configured, and say what is left."""
         try:
@@ -423,6 +433,7 @@ class Connector:
 
     def close(self) -> None:
         """End all iterations and answers. Idempotent."""
+        self._be_gone(f"{self.name}: the runtime is closed")
         self._market.close()
         self._statuses.close()
         self._order_events.close()
@@ -430,6 +441,13 @@ class Connector:
         self._endpoint.close()
 
     # The inside
+
+    def _be_gone(self, why: str) -> None:
+        self._gone = self._gone or why
+        self._facade = None
+        self._status = None
+        self._facade_is_up.set()  # whoever waits for it looks again
+        self._status_changed.set()
 
     async def _place(
         self,
@@ -469,6 +487,8 @@ class Connector:
                     await self._facade_is_up.wait()
             except TimeoutError:
                 raise ConnectorStopped(f"{self.name} is not running") from None
+            if self._gone:
+                raise ConnectorStopped(self._gone)
         return await self._endpoint.ask(self._facade, message, timeout_s, on_answer)
 
     async def _history(self, after: int) -> OrderEvents:

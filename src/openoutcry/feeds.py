@@ -19,6 +19,7 @@ class Feed(Generic[_Item]):
     def __init__(self, buffer: int | None) -> None:
         self._buffer = buffer
         self._readers: dict[_Reader[_Item], None] = {}
+        self._is_closed = False
 
     def publish(self, item: _Item) -> None:
         """Give an item to every reader."""
@@ -26,7 +27,8 @@ class Feed(Generic[_Item]):
             reader.put(item)
 
     def close(self) -> None:
-        """End every iteration once its buffer is read."""
+        """End every iteration once its buffer is read, those that begin later too."""
+        self._is_closed = True
         for reader in self._readers:
             reader.end()
 
@@ -34,6 +36,8 @@ class Feed(Generic[_Item]):
         """A new reader, from now on; `release` it in the end."""
         reader: _Reader[_Item] = _Reader(self._buffer)
         self._readers[reader] = None
+        if self._is_closed:
+            reader.end()
         return reader
 
     def release(self, reader: "_Reader[_Item]") -> None:

@@ -9,12 +9,14 @@ from typing import Any, Self
 
 from thespian.actors import ActorSystem
 
+from openoutcry.actors.order_tracker.order_tracker import OrderTracker
 from openoutcry.actors.ports.aiohttp_transport import AiohttpTransport
 from openoutcry.actors.ports.clock import Clock, SystemClock
 from openoutcry.actors.ports.transport import Transport
 from openoutcry.actors.root import RootSupervisor, StartRuntime
 from openoutcry.actors.runtime import Environment
 from openoutcry.actors.system import AsyncioSystemBase
+from openoutcry.actors.system.scheduler import Scheduler
 from openoutcry.config.load import load_settings, settings_from_mapping
 from openoutcry.config.schema import ConnectorSettings, Settings
 from openoutcry.connector import Connector
@@ -23,7 +25,16 @@ from openoutcry.errors import ConnectorStopped
 from openoutcry.exchanges.dialect import Endpoints
 from openoutcry.exchanges.registry import dialect, known_exchanges
 from openoutcry.feeds import Feed
-from openoutcry.messages.lifecycle import Drained, Figures, GetFigures, PeerDown, PeerUp, SupervisionEvent, TreeFigures
+from openoutcry.messages.lifecycle import (
+    Drained,
+    Figures,
+    GetFigures,
+    PeerDown,
+    PeerUp,
+    SupervisionDecision,
+    SupervisionEvent,
+    TreeFigures,
+)
 
 
 class Runtime:
@@ -44,8 +55,11 @@ class Runtime:
         clock: Clock | None = None,
         seed: int | None = None,
         drain_timeout_s: float = 10.0,
+        scheduler: Scheduler | None = None,
     ) -> None:
         """`settings` may be a mapping of the TOML file's form; `seed` repeats every random choice of the tree.
+
+        `scheduler` is for simulations: it decides whose message is handled next.
 
         Raises:
             ConfigError: lists every mistake of a mapping.
@@ -57,12 +71,14 @@ class Runtime:
         self._clock = clock or SystemClock()
         self._seed = secrets.randbits(63) if seed is None else seed
         self._drain_timeout_s = drain_timeout_s
+        self._scheduler = scheduler
         self._connectors: dict[str, Connector] = {}
         self._figures: dict[tuple[str, str], Figures] = {}
         self._supervision_events: Feed[SupervisionEvent] = Feed(buffer=10_000)
         self._figures_came = asyncio.Event()
         self._facades: dict[str, Any] = {}
         self._is_running = False
+        self._stopping: asyncio.Future[None] | None = None
         self.drained: dict[str, Drained] = {}
         """What each connector showed when the runtime was closed."""
 
@@ -103,8 +119,14 @@ class Runtime:
         await self.stop()
 
     async def start(self) -> None:
-        """Start the trees; returns at once, `Connector.wait_ready` waits."""
-        self._base = AsyncioSystemBase()
+        """Start the trees; returns at once, `Connector.wait_ready` waits.
+
+        Raises:
+            ConnectorStopped: it was started before: each runtime is started once.
+        """
+        if self._is_running or self._stopping is not None:
+            raise ConnectorStopped("a runtime is started once: make a new one")
+        self._base = AsyncioSystemBase(scheduler=self._scheduler)
         self._system = ActorSystem(systemBase=self._base, transientUnique=True)
         self._own_transport = None if self._transport is not None else AiohttpTransport()
         transport = self._transport or self._own_transport
@@ -121,8 +143,14 @@ class Runtime:
 
     async def stop(self) -> None:
         """Drain every connector, then end all actors and close all sockets. Idempotent."""
-        if not self._is_running:
-            return
+        if self._stopping is None:
+            if not self._is_running:
+                return
+            self._stopping = asyncio.ensure_future(self._stop())
+        # Whoever calls while it is under way waits for the same end, and being cancelled does not cut it short.
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self) -> None:
         answers = await asyncio.gather(*(one.drain(self._drain_timeout_s) for one in self._connectors.values()))
         self.drained = dict(zip(self._connectors, answers, strict=True))
         self._is_running = False
@@ -134,6 +162,19 @@ class Runtime:
         self._system.shutdown()
         if self._own_transport is not None:
             await self._own_transport.close()
+
+    async def vanish(self) -> None:
+        """End as the death of the process would: nothing is drained, told or written. For simulations."""
+        self._is_running = False
+        self._supervision_events.close()
+        for connector in self._connectors.values():
+            connector.close()
+        self._endpoint.close()
+        for cell in tuple(self._base.actorRegistry.values()):
+            if isinstance(cell.instance, OrderTracker):
+                cell.instance.has_failed = True  # its journal stays as it was last committed
+                cell.instance.on_stop()
+        await self._base.vanish()
 
     async def figures(self, timeout_s: float = 2.0) -> dict[tuple[str, str], Figures]:
         """What every actor has done: figures by (connector, role), of those that answer in time."""
@@ -163,9 +204,7 @@ class Runtime:
             ws_url=settings.ws_url or domain.ws_url,
             ws_api_url=settings.ws_api_url or domain.ws_api_url,
         )
-        if settings.journal is None and not settings.is_market_data_only:
-            self.settings.state_directory.mkdir(parents=True, exist_ok=True)
-            journal = self.settings.state_directory / f"{name}.journal.sqlite"
+        if (journal := journal_path(self.settings, name)) is not None:
             settings = settings.model_copy(update={"journal": journal})
         return Environment(
             connector=name,
@@ -186,9 +225,19 @@ class Runtime:
                 self._facades.pop(name, None)
                 self._connectors[name].facade_down()
             case SupervisionEvent():
+                if message.decision is SupervisionDecision.ESCALATED and message.role in self._connectors:
+                    self._connectors[message.role].gave_up(message.reason)
                 self._supervision_events.publish(message)
             case TreeFigures(connector=name, figures=figures):
                 self._figures[name, figures.role] = figures
                 self._figures_came.set()
             case _:
                 pass
+
+
+def journal_path(settings: Settings, name: str) -> Path | None:
+    """Where a connector's order journal lies; None for one that is for market data only."""
+    connector = settings.connectors[name]
+    if connector.is_market_data_only:
+        return None
+    return connector.journal or settings.state_directory / f"{name}.journal.sqlite"

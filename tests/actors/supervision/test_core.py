@@ -30,6 +30,19 @@ def test_the_budget_equals_its_naive_count(steps: list[float], limit: int, perio
         assert budget.spend(now) == (sum(moment >= now - period_s for moment in spent) <= limit)
 
 
+def test_a_failure_that_only_a_person_can_mend_spends_nothing_of_the_budget() -> None:
+    core = SupervisorCore(tree(Strategy.ONE_FOR_ONE, max_restarts=1), lambda attempt: 0.1 * attempt)
+    core.start()
+    for generation in range(1, 20):
+        core.child_failed("a", generation, "no journal", is_lasting=True)
+        effects = core.child_exited("a", generation, 0.0)
+        assert RestartAfter("a", core.supervision.lasting_retry_s) in effects
+        core.restart_due("a")
+    assert core.restarts_in_period == 0
+    core.child_failed("a", 20, "boom")
+    assert RestartAfter("a", 0.1) in core.child_exited("a", 20, 0.0), "the next failure is an ordinary one again"
+
+
 class SupervisorMachine(RuleBasedStateMachine):
     """Plays the actor system around the core: what is up, what was told to stop, which timers run."""
 

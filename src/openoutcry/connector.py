@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -28,9 +29,11 @@ from openoutcry.messages.lifecycle import (
     CrashComponent,
     Drain,
     Drained,
+    NotAnswered,
     Readiness,
     SetTradingMode,
     Subscribe,
+    SupervisionDecision,
     SupervisionEvent,
     Topic,
     TradingMode,
@@ -78,6 +81,13 @@ _Kind = TypeVar("_Kind")
 
 _ANSWER_S = 10.0
 _ALL_TOPICS = frozenset(Topic)
+_ANSWERED_BY = {
+    roles.ORDERS: frozenset({PlaceOrder, CancelOrder, CancelAllOrders, GetInFlightOrders, GetOrderEvents}),
+    roles.BOOK: frozenset({GetOrderBook}),
+    roles.BOOK_SOURCE: frozenset({AddTradingPair, RemoveTradingPair}),
+    roles.RULES: frozenset({GetLastPrices}),
+}
+"""Questions that a component answers itself, straight to who asked."""
 _ORDER_EVENTS = (OrderCreated, OrderFilled, OrderCompleted, OrderCancelled, OrderFailed, OrderOutcomeUnknown)
 
 
@@ -116,7 +126,7 @@ class Connector:
             ConnectorStatus: self._status_published,
             TradingRules: self._rules_published,
             TradeFees: self._fees_published,
-            SupervisionEvent: self._supervision_events.publish,
+            SupervisionEvent: self._supervision_event_published,
             **dict.fromkeys(_ORDER_EVENTS, self._order_event_published),
         }
 
@@ -305,6 +315,8 @@ class Connector:
 
         Raises:
             OrderRefusedError: it was not sent; names the rule and both numbers.
+            ConnectorStopped, TimeoutError: the tree restarted, or did not answer. If the order was journaled before,
+                `events()` and `in_flight_orders` tell of it; otherwise it was not sent.
             TypeError: an amount or price that is no Decimal or int.
         """
         return await self._place(
@@ -349,7 +361,11 @@ class Connector:
     def events(self, after: int | None = None) -> AsyncIterator[OrderEvent]:
         """Order events in order, each exactly once: those numbered above `after`, by default all since the start.
 
-        Resume with the `number` of the last event seen, also after a restart of the process.
+        Resume with the `number` of the last event seen, also after a restart of the process. The iteration outlives
+        restarts of the tree, and ends with the runtime, or when the connector stays down.
+
+        Raises:
+            OrderEventsGone: the journal no longer has the next event, or is not the one that `after` is a number of.
         """
         return self._order_events.items(after)
 
@@ -417,12 +433,16 @@ class Connector:
         self._facade = None
         self._status = None
         self._market.all_stale("the connector restarts")
-        self._endpoint.forget_all(f"{self.name} restarted before it answered")
+        self._endpoint.forget(f"{self.name} restarted before it answered")
 
     def gave_up(self, reason: str) -> None:
-        """The tree stays down: whoever waits for it hears why."""
+        """The tree stays down: whoever waits for it hears why, and iterations end."""
         self._be_gone(f"{self.name} stays down: {reason}; see the log, mend it, and start a new runtime")
         self._market.all_stale("the connector is down")
+        self._order_events.close()
+        self._statuses.close()
+        self._market.close()
+        self._statuses.close()
 
     async def drain(self, timeout_s: float) -> Drained:
         """Close the gate, cancel if so configured, and say what is left."""
@@ -489,9 +509,12 @@ class Connector:
                 raise ConnectorStopped(f"{self.name} is not running") from None
             if self._gone:
                 raise ConnectorStopped(self._gone)
-        return await self._endpoint.ask(self._facade, message, timeout_s, on_answer)
+        answer = await self._endpoint.ask(self._facade, message, timeout_s, on_answer)
+        if type(answer) is NotAnswered:
+            raise ConnectorStopped(f"{self.name}: {answer.reason}")
+        return answer
 
-    async def _history(self, after: int) -> OrderEvents:
+    async def _history(self, after: int | None) -> OrderEvents:
         return _expect(await self._ask(GetOrderEvents(after=after)), OrderEvents)
 
     def _rule(self, trading_pair: str) -> TradingRule:
@@ -531,11 +554,20 @@ class Connector:
         self._statuses.publish(status)
 
     async def _restore_in_flight(self) -> None:
-        try:
-            answer = await self._ask(GetInFlightOrders())
-        except (TimeoutError, ConnectorStopped):
-            return
-        self._orders.restore(_expect(answer, InFlightOrders).orders)
+        def on_answer(answer: Any) -> None:
+            # At once: an event that comes behind the answer must not be undone by it.
+            if type(answer) is InFlightOrders:
+                self._orders.restore(answer.orders)
+
+        with suppress(TimeoutError, ConnectorStopped):
+            await self._ask(GetInFlightOrders(), on_answer=on_answer)
+
+    def _supervision_event_published(self, event: SupervisionEvent) -> None:
+        """Who asked a component that is gone would wait in vain: its successor knows of no question."""
+        if event.decision is SupervisionDecision.EXITED and event.role in _ANSWERED_BY:
+            why = f"{self.name}: {event.role} restarts and has not answered ({event.reason or 'it exited'})"
+            self._endpoint.forget(why, _ANSWERED_BY[event.role])
+        self._supervision_events.publish(event)
 
     def _is_role_ready(self, role: str) -> bool:
         return self.status_dict.get(role, False)

@@ -112,6 +112,13 @@ class SupervisionEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotAnswered:
+    """From the facade: the component that would have to answer is not there. To know nothing is not to know of none."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Undelivered:
     """A message that found nobody: to the dead-letter actor."""
 

@@ -168,7 +168,8 @@ class InFlightOrders:
 class GetOrderEvents:
     """Ask for the journaled order events with a number greater than `after`. Answered with `OrderEvents`."""
 
-    after: int
+    after: int | None
+    """None: those since this run of the program began."""
     limit: int = 1000
 
 
@@ -291,7 +292,10 @@ class OrderOutcomeUnknown(OrderEvent, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderEvents:
-    """A stretch of the event sequence, in order."""
+    """A stretch of the event sequence, in order and without holes.
+
+    Where its first number is not the one that was asked for, the events between are no longer kept.
+    """
 
     events: tuple[OrderEvent, ...]
     last_number: int

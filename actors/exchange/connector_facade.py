@@ -27,6 +27,7 @@ from openoutcry.messages.lifecycle import (
     Drained,
     Figures,
     GetFigures,
+    NotAnswered,
     Readiness,
     SetTradingMode,
     Subscribe,
@@ -198,17 +199,17 @@ class ConnectorFacade(SupervisorActor):
     @handles(CancelAllOrders)
     def _cancel_all(self, message: CancelAllOrders, sender: Any) -> None:
         if not self.forward(roles.ORDERS, message, sender):
-            self.reply(sender, CancelAllResult(results=()))
+            self._nobody_answers(roles.ORDERS, sender, CancelAllResult(results=()))
 
     @handles(GetInFlightOrders)
     def _get_in_flight(self, message: GetInFlightOrders, sender: Any) -> None:
         if not self.forward(roles.ORDERS, message, sender):
-            self.reply(sender, InFlightOrders(orders=()))
+            self._nobody_answers(roles.ORDERS, sender, InFlightOrders(orders=()))
 
     @handles(GetOrderEvents)
     def _get_order_events(self, message: GetOrderEvents, sender: Any) -> None:
         if not self.forward(roles.ORDERS, message, sender):
-            self.reply(sender, OrderEvents(events=(), last_number=message.after))
+            self._nobody_answers(roles.ORDERS, sender, OrderEvents(events=(), last_number=message.after or 0))
 
     @handles(GetOrderBook)
     def _get_order_book(self, message: GetOrderBook, sender: Any) -> None:
@@ -224,12 +225,17 @@ class ConnectorFacade(SupervisorActor):
     @handles(GetLastPrices)
     def _get_last_prices(self, message: GetLastPrices, sender: Any) -> None:
         if not self.forward(roles.RULES, message, sender):
-            self.reply(sender, LastPrices(prices=()))
+            self._nobody_answers(roles.RULES, sender, LastPrices(prices=()))
 
     @handles(ReconcileOrders)
     def _reconcile(self, message: ReconcileOrders, _sender: Any) -> None:
         if self.has_peer(roles.ORDERS):
             self.tell(roles.ORDERS, message)
+
+    def _nobody_answers(self, role: str, sender: Any, if_there_is_none: Any) -> None:
+        """A connector without the component has nothing of the kind; one whose component is down does not know."""
+        is_part = role in self._statuses
+        self.reply(sender, NotAnswered(reason=self._why_not(role)) if is_part else if_there_is_none)
 
     def _why_not(self, role: str) -> str:
         if role not in self._statuses:

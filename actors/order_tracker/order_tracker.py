@@ -122,6 +122,7 @@ class OrderTracker(ComponentActor):
                 nonce = new_nonce(dialect.client_order_id_rule, generator)
                 journal.set_meta("nonce", nonce)
             records = journal.load(FINISHED_KEPT)
+            self._first_number = _first_number_of_run(journal, environment.run_id)
         except (JournalError, sqlite3.Error) as error:
             raise self._no_journal(error) from error
         self._ids = ClientOrderIds(dialect.client_order_id_rule, nonce, journal.last_order_id)
@@ -398,16 +399,19 @@ class OrderTracker(ComponentActor):
 
     @handles(GetInFlightOrders)
     def _get_in_flight(self, _message: GetInFlightOrders, sender: Any) -> None:
+        # What is shown is written first, and its events are ahead of it: who counts by both counts nothing twice.
+        self._flush()
         self.reply(sender, InFlightOrders(orders=tuple(record.view() for record in self._ledger.live.values())))
 
     @handles(GetOrderEvents)
     def _get_events(self, message: GetOrderEvents, sender: Any) -> None:
         journal = self._journal
         assert journal is not None  # noqa: S101 - it is open while the actor lives
-        events = journal.events_after(message.after, message.limit)
-        if events and events[0].number > message.after + 1 and message.after:
+        after = self._first_number - 1 if message.after is None else message.after
+        events = journal.events_after(after, message.limit)
+        if events and events[0].number > after + 1:
             self.log.warning(
-                "Order events %d to %d were asked for and are no longer kept", message.after + 1, events[0].number - 1
+                "Order events %d to %d were asked for and are no longer kept", after + 1, events[0].number - 1
             )
         self.reply(sender, OrderEvents(events=events, last_number=journal.last_event_number))
 
@@ -546,6 +550,16 @@ class OrderTracker(ComponentActor):
 
     def _now_ms(self) -> int:
         return round(self.clock.wall_ms() + self._offset_ms)
+
+
+def _first_number_of_run(journal: Journal, run_id: str) -> int:
+    """The number of the first event that this run of the program has made, or will make."""
+    told_id, _, told_number = (journal.meta("run") or "").rpartition(" ")
+    if told_number and told_id == run_id:
+        return int(told_number)
+    number = journal.last_event_number + 1
+    journal.set_meta("run", f"{run_id} {number}")
+    return number
 
 
 def _cancel_result(record: OrderRecord, reason: str) -> CancelResult:

@@ -23,6 +23,8 @@ class Environment:
     clock: Clock
     seed: int
     """From which every random choice of the tree derives, so that a run can be repeated."""
+    run_id: str = ""
+    """Another one for each run of the program; the same for all incarnations of an actor in it."""
 
     def random_for(self, role: str, generation: int) -> random.Random:
         """A generator of an actor's own: seeded, and shared with nobody."""

@@ -33,13 +33,13 @@ class Endpoint:
 
         Raises:
             TimeoutError: no answer within `timeout_s`.
-            ConnectorStopped: `forget_all` was called before the answer.
+            ConnectorStopped: `forget` was called before the answer.
         """
         self._next_id += 1
         request_id = self._next_id
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
-        waiting = _Waiting(loop.create_future(), on_answer, deadline, f"no answer to {type(message).__name__}")
+        waiting = _Waiting(loop.create_future(), on_answer, deadline, type(message))
         self._waiting[request_id] = waiting
         if deadline < self._next_deadline:
             self._look_at(deadline)
@@ -49,15 +49,15 @@ class Endpoint:
         finally:
             self._waiting.pop(request_id, None)
 
-    def forget_all(self, why: str) -> None:
-        """Whoever waits for an answer hears that none will come."""
+    def forget(self, why: str, kinds: frozenset[type] | None = None) -> None:
+        """Whoever waits for an answer, to questions of these kinds or to any, hears that none will come."""
         for waiting in self._waiting.values():
-            if not waiting.future.done():
+            if not waiting.future.done() and (kinds is None or waiting.kind in kinds):
                 waiting.future.set_exception(ConnectorStopped(why))
 
     def close(self) -> None:
         """Leave the actor system. Idempotent."""
-        self.forget_all("the runtime is closed")
+        self.forget("the runtime is closed")
         if self._timer is not None:
             self._timer.cancel()
         self._base.close_endpoint(self.address)
@@ -86,7 +86,7 @@ class Endpoint:
         for waiting in self._waiting.values():
             if waiting.deadline <= now:
                 if not waiting.future.done():
-                    waiting.future.set_exception(TimeoutError(f"{waiting.what} in time"))
+                    waiting.future.set_exception(TimeoutError(f"no answer to {waiting.kind.__name__} in time"))
             else:
                 self._next_deadline = min(self._next_deadline, waiting.deadline)
         if self._next_deadline < math.inf:
@@ -96,12 +96,12 @@ class Endpoint:
 class _Waiting:
     """A question that waits for its answer."""
 
-    __slots__ = ("deadline", "future", "on_answer", "what")
+    __slots__ = ("deadline", "future", "kind", "on_answer")
 
     def __init__(
-        self, future: asyncio.Future[Any], on_answer: Callable[[Any], None] | None, deadline: float, what: str
+        self, future: asyncio.Future[Any], on_answer: Callable[[Any], None] | None, deadline: float, kind: type
     ) -> None:
         self.future = future
         self.on_answer = on_answer
         self.deadline = deadline
-        self.what = what
+        self.kind = kind

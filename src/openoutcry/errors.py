@@ -5,6 +5,7 @@
 - `OpenoutcryError`
     - `ConnectorNotReady`: names what is missing
     - `ConnectorStopped`: the runtime is closed, or the connector restarted before it answered
+    - `OrderEventsGone`: events that were asked for are no longer in the journal
     - `OrderRefusedError`: the order was not sent; names the rule and both numbers
     - `StaleMarketData`: there is no price that may be shown as fresh
     - `UnknownTradingPair`: not listed, or not followed by this connector
@@ -22,6 +23,7 @@ __all__ = [
     "ConnectorNotReady",
     "ConnectorStopped",
     "OpenoutcryError",
+    "OrderEventsGone",
     "OrderRefusedError",
     "StaleMarketData",
     "UnknownTradingPair",
@@ -49,6 +51,17 @@ class ConnectorNotReady(OpenoutcryError):
 
 class ConnectorStopped(OpenoutcryError):
     """There is nobody to answer."""
+
+
+class OrderEventsGone(OpenoutcryError):
+    """Order events that a reader has not seen are not in the journal.
+
+    `events(after=error.resume_after)` goes on with what there is; what was missed shows in the orders' states.
+    """
+
+    def __init__(self, message: str, resume_after: int) -> None:
+        super().__init__(message)
+        self.resume_after = resume_after
 
 
 class OrderRefusedError(OpenoutcryError):

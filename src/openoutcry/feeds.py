@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Generic, TypeVar
 
+from openoutcry.errors import ConnectorStopped, OrderEventsGone
 from openoutcry.messages.orders import OrderEvent, OrderEvents
 
 _Item = TypeVar("_Item")
@@ -97,19 +98,17 @@ class _Reader(Generic[_Item]):
 class OrderEventFeed:
     """Order events by their numbers: each reader sees each event exactly once, in order, whatever was lost on the way.
 
-    Live events are only a hint that there is something new. Where a number is missing, the journal is asked.
+    Live events are only a hint that there is something new. Where a number is missing, the journal is asked; so a slow
+    reader's buffer may lose the oldest, too.
     """
 
-    def __init__(self, history: Callable[[int], Awaitable[OrderEvents]]) -> None:
-        """`history` asks for the journaled events after a number."""
+    def __init__(self, history: Callable[[int | None], Awaitable[OrderEvents]]) -> None:
+        """`history` asks for the journaled events after a number; None: for those since this runtime was started."""
         self._history = history
-        self._live: Feed[OrderEvent | None] = Feed(buffer=None)
-        self._first_number: int | None = None
+        self._live: Feed[OrderEvent | None] = Feed(buffer=1000)
 
     def publish(self, event: OrderEvent) -> None:
         """A live event has come."""
-        if self._first_number is None:
-            self._first_number = event.number
         self._live.publish(event)
 
     def look_again(self) -> None:
@@ -121,40 +120,61 @@ class OrderEventFeed:
         self._live.close()
 
     async def items(self, after: int | None) -> AsyncIterator[OrderEvent]:
-        """Events with a number greater than `after`; None: every event since this runtime was started."""
+        """Events with a number greater than `after`; None: every event since this runtime was started.
+
+        Raises:
+            OrderEventsGone: the journal no longer has what comes next, or is not the one that `after` is a number of.
+        """
         reader = self._live.open()
+        number = after
         try:
-            number = after
-            if number is None and self._first_number is not None:
-                number = self._first_number - 1
-            if number is not None:
-                async for event in self._catch_up(number):
-                    number = event.number
-                    yield event
+            is_behind = True
             while True:
+                if is_behind:
+                    page = await self._page(number)
+                    is_behind = False
+                    if page is not None:
+                        number = _check(page, number)
+                        for event in page.events:
+                            number = event.number
+                            yield event
+                        is_behind = bool(page.events) and number < page.last_number
+                        if is_behind:
+                            continue
                 try:
                     live = await reader.get()
                 except StopAsyncIteration:
                     return
-                if number is None:
-                    if live is None:
-                        continue
-                    number = live.number - 1
-                if live is not None and live.number == number + 1:
+                if live is None or number is None or live.number > number + 1:
+                    is_behind = True
+                elif live.number == number + 1:
                     number = live.number
                     yield live
-                elif live is None or live.number > number:
-                    async for event in self._catch_up(number):
-                        number = event.number
-                        yield event
         finally:
             self._live.release(reader)
 
-    async def _catch_up(self, number: int) -> AsyncIterator[OrderEvent]:
+    async def _page(self, after: int | None) -> OrderEvents | None:
+        """None: whoever keeps the journal is not there. `look_again` follows when it is."""
         while True:
-            page = await self._history(number)
-            for event in page.events:
-                number = event.number
-                yield event
-            if not page.events or number >= page.last_number:
-                return
+            try:
+                return await self._history(after)
+            except TimeoutError:
+                continue
+            except ConnectorStopped:
+                return None
+
+
+def _check(page: OrderEvents, after: int | None) -> int:
+    """The number after which the page goes on."""
+    first = page.events[0].number if page.events else page.last_number + 1
+    if after is None:
+        return first - 1
+    if after > page.last_number:
+        raise OrderEventsGone(
+            f"events after number {after} were asked for, but the journal's newest is {page.last_number}: it is "
+            "another journal, or its last entries were lost",
+            page.last_number,
+        )
+    if first > after + 1:
+        raise OrderEventsGone(f"the order events {after + 1} to {first - 1} are no longer in the journal", first - 1)
+    return after

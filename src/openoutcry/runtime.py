@@ -77,6 +77,7 @@ class Runtime:
         self._supervision_events: Feed[SupervisionEvent] = Feed(buffer=10_000)
         self._figures_came = asyncio.Event()
         self._facades: dict[str, Any] = {}
+        self._run_id = f"{self._clock.wall_ms()}-{self._seed}"
         self._is_running = False
         self._stopping: asyncio.Future[None] | None = None
         self.drained: dict[str, Drained] = {}
@@ -214,6 +215,7 @@ class Runtime:
             transport=transport,
             clock=self._clock,
             seed=self._seed,
+            run_id=self._run_id,
         )
 
     def _receive(self, message: Any, _sender: Any) -> None:

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openoutcry.errors import ConnectorStopped, OrderEventsGone
 from openoutcry.feeds import Feed, OrderEventFeed
 from openoutcry.messages.orders import OrderCancelled, OrderEvent, OrderEvents
 
@@ -28,15 +30,23 @@ class Journal:
 
     def __init__(self) -> None:
         self.events: list[OrderEvent] = []
+        self.before_start = 0
+        self.first_kept = 1
+        self.trouble: list[Exception] = []
 
     def grow(self) -> OrderEvent:
         self.events.append(event(len(self.events) + 1))
         return self.events[-1]
 
-    async def after(self, number: int) -> OrderEvents:
-        page = tuple(one for one in self.events if one.number > number)[:3]
+    async def after(self, number: int | None) -> OrderEvents:
+        if self.trouble:
+            raise self.trouble.pop()
+        if number is None:
+            number = self.before_start
+        page = tuple(one for one in self.events if one.number > number and one.number >= self.first_kept)[:3]
+        last_number = len(self.events)
         await asyncio.sleep(0)
-        return OrderEvents(events=page, last_number=len(self.events))
+        return OrderEvents(events=page, last_number=last_number)
 
 
 @settings(max_examples=150, deadline=None)
@@ -44,14 +54,17 @@ class Journal:
     before=st.integers(0, 8),
     after=st.one_of(st.none(), st.integers(0, 8)),
     live=st.lists(st.sampled_from(["told", "lost", "told twice", "told late"]), min_size=1, max_size=20),
+    trouble=st.lists(st.sampled_from([TimeoutError(), ConnectorStopped("restarts")]), max_size=3),
 )
 def test_a_reader_sees_each_event_once_and_in_order_however_the_live_ones_come(
-    before: int, after: int | None, live: list[str]
+    before: int, after: int | None, live: list[str], trouble: list[Exception]
 ) -> None:
     async def run() -> None:
         journal = Journal()
         for _ in range(before):
             journal.grow()
+        journal.before_start = before
+        journal.trouble = trouble
         resume = None if after is None else min(after, before)
         feed = OrderEventFeed(journal.after)
         seen: list[int] = []
@@ -62,7 +75,6 @@ def test_a_reader_sees_each_event_once_and_in_order_however_the_live_ones_come(
 
         reader = asyncio.create_task(read())
         late: list[OrderEvent] = []
-        first_told: int | None = None
         for how in live:
             await asyncio.sleep(0)
             new = journal.grow()
@@ -70,20 +82,21 @@ def test_a_reader_sees_each_event_once_and_in_order_however_the_live_ones_come(
                 late.append(new)
                 continue
             if how != "lost":
-                first_told = first_told or new.number
                 feed.publish(new)
             if how == "told twice":
                 feed.publish(new)
         for one in late:
-            first_told = first_told or one.number
             feed.publish(one)
-        feed.look_again()
+        for _ in range(4):  # after each trouble whoever keeps the journal is there again, and says so
+            feed.look_again()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
         for _ in range(200):
             await asyncio.sleep(0)
         feed.close()
         await reader
-        start = resume + 1 if resume is not None else first_told
-        assert seen == (list(range(start, len(journal.events) + 1)) if start is not None else [])
+        start = before if resume is None else resume
+        assert seen == list(range(start + 1, len(journal.events) + 1))
 
     asyncio.run(run())
 
@@ -92,6 +105,7 @@ async def test_without_a_number_a_late_reader_still_sees_what_came_since_the_sta
     journal = Journal()
     feed = OrderEventFeed(journal.after)
     journal.grow()
+    journal.before_start = 1
     feed.publish(journal.grow())
     feed.publish(journal.grow())
     seen: list[int] = []
@@ -100,6 +114,40 @@ async def test_without_a_number_a_late_reader_still_sees_what_came_since_the_sta
         if len(seen) == 2:
             break
     assert seen == [2, 3]
+
+
+async def test_a_reader_far_behind_reads_on_from_the_journal_and_its_buffer_stays_small() -> None:
+    journal = Journal()
+    feed = OrderEventFeed(journal.after)
+    items = feed.items(0)
+    feed.publish(journal.grow())
+    seen = [(await anext(items)).number]
+    for _ in range(5000):
+        feed.publish(journal.grow())
+    assert all(len(reader._items) <= 1000 for reader in feed._live._readers)
+    while len(seen) < 5001:
+        seen.append((await anext(items)).number)
+    assert seen == list(range(1, 5002))
+
+
+@pytest.mark.parametrize(("after", "resume_after"), [(0, 4), (3, 4), (99, 6)])
+async def test_events_that_are_gone_are_an_error_that_says_where_to_go_on(after: int, resume_after: int) -> None:
+    journal = Journal()
+    for _ in range(6):
+        journal.grow()
+    journal.first_kept = 5
+    feed = OrderEventFeed(journal.after)
+    with pytest.raises(OrderEventsGone) as caught:
+        await anext(feed.items(after))
+    assert caught.value.resume_after == resume_after
+    feed.close()
+    assert [one.number async for one in feed.items(resume_after)] == list(range(resume_after + 1, 7))
+
+
+async def test_an_iteration_that_begins_after_the_end_ends() -> None:
+    feed: Feed[int] = Feed(buffer=1)
+    feed.close()
+    assert [one async for one in feed.items()] == []
 
 
 async def next_of(items: AsyncIterator[int]) -> int:

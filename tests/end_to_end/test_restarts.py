@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tree_bench import PAIR, tree
 
-from openoutcry import OrderRefusedError, OrderType, Readiness, TimeInForce, TradeSide
+from openoutcry import ConnectorStopped, OrderRefusedError, OrderType, Readiness, TimeInForce, TradeSide
 from openoutcry.actors import roles
 from openoutcry.actors.exchange.tree import spot_tree
 from openoutcry.config.schema import ConnectorSettings, SecretSource
@@ -82,7 +82,7 @@ async def test_restarts_at_random_points_lose_and_double_nothing(tmp_path: Path,
 
 def _is_expected(error: Exception) -> bool:
     """A bot hears of a restart as a refusal, or as a question that nobody answered."""
-    return isinstance(error, (OrderRefusedError, TimeoutError))
+    return isinstance(error, (OrderRefusedError, ConnectorStopped, TimeoutError))
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -1,6 +1,7 @@
 """The order tracker on the real system base, with its real journal; the test stands for everybody around it."""
 
 import asyncio
+import dataclasses
 import sqlite3
 from collections.abc import Callable
 from decimal import Decimal
@@ -604,6 +605,39 @@ async def test_a_restart_goes_on_with_what_the_journal_holds(tmp_path: Path) -> 
         assert [event.number for event in scene.events] == [1, 2, 3, 4]
         answer = await scene.ask(GetOrderEvents(after=1, limit=2))
         assert answer == OrderEvents(events=tuple(scene.events[1:3]), last_number=4)
+
+
+@in_virtual_time
+async def test_what_is_shown_of_orders_in_flight_is_behind_its_events(tmp_path: Path) -> None:
+    scene = scene_for(tmp_path)
+    async with scene.stage:
+        await scene.start()
+        order = await scene.place()
+        scene.tell(fill(order, "1", "0.004"))
+        told_before: list[type[OrderEvent]] = []
+        asked = scene.stage.ask_later(scene.orders, GetInFlightOrders())
+        asked.add_done_callback(lambda _: told_before.extend(scene.kinds))
+        answer = await asked
+        assert answer.orders[0].executed_amount_base == Decimal("0.004")
+        assert told_before == [OrderCreated, OrderFilled]
+
+
+@in_virtual_time
+async def test_events_of_this_run_are_those_since_its_first_tracker(tmp_path: Path) -> None:
+    scene = scene_for(tmp_path)
+    async with scene.stage:
+        await scene.start()
+        order = await scene.place()
+        await scene.restart()
+        scene.tell(fill(order, "1", "0.004"))
+        await scene.stage.settle()
+        told = await scene.ask(GetOrderEvents(after=None))
+        assert [event.number for event in told.events] == [1, 2]
+        scene.stage.environment = dataclasses.replace(scene.stage.environment, run_id="the next run of the program")
+        await scene.restart()
+        await scene.restart()
+        told = await scene.ask(GetOrderEvents(after=None))
+        assert told == OrderEvents(events=(), last_number=2)
 
 
 @in_virtual_time

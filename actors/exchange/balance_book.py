@@ -88,7 +88,10 @@ class BalanceBook:
         self._settle_unconfirmed()
 
     def apply_activity(self, activity: OrderActivity) -> bool:
-        """Hold what an unconfirmed order needs; False: no snapshot needs to be asked for because of it."""
+        """Hold what an unconfirmed order needs; True: a snapshot is needed to let it go again.
+
+        When a confirmed order was UNKNOWN before, the stream's word on the balance is as a rule lost with its events.
+        """
         order = activity.order
         if order.state is OrderState.FAILED:
             self._unconfirmed.pop(order.client_order_id, None)
@@ -97,6 +100,7 @@ class BalanceBook:
         elif (unconfirmed := self._unconfirmed.get(order.client_order_id)) is not None:
             unconfirmed.confirmed_ms = order.updated_ms
             self._settle_unconfirmed()
+            return order.client_order_id in self._unconfirmed
         return False
 
     def forget_orders(self) -> None:

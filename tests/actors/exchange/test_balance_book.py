@@ -97,6 +97,15 @@ def test_a_confirmed_order_is_held_back_until_the_exchanges_word_contains_it() -
     assert not book.balances().is_estimated
 
 
+def test_an_order_that_was_unknown_asks_for_a_snapshot_when_no_word_on_the_balance_came_with_its_confirmation() -> None:
+    book = BalanceBook()
+    book.apply_snapshot(snapshot(1_100, balance("USDT", 500, 300)), 1_110)
+    book.apply_activity(order(OrderState.UNKNOWN, 1_200))
+    assert book.apply_activity(order(OrderState.OPEN, 1_200))
+    book.apply_snapshot(snapshot(1_400, balance("USDT", 500, 300)), 1_410)
+    assert available(book, "USDT") == 300
+
+
 def test_a_refused_order_holds_nothing() -> None:
     book = BalanceBook()
     book.apply_snapshot(snapshot(1_000, balance("USDT", 500)), 1_010)

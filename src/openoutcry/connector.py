@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from decimal import Decimal
+from enum import Enum
 from typing import Any, TypeVar
 
 from openoutcry.actors import roles
@@ -182,6 +183,7 @@ class Connector:
 
     async def set_trading_mode(self, mode: TradingMode, reason: str) -> None:
         """Ask for a trading mode; it holds until the next one, restarts of the tree included."""
+        _require("mode", mode, TradingMode)
         self._asked_mode = SetTradingMode(mode=mode, reason=reason)
         status = await self._ask(self._asked_mode)
         if isinstance(status, ConnectorStatus):
@@ -233,8 +235,13 @@ class Connector:
         Raises:
             StaleMarketData: the pair's book is not to be trusted now.
             UnknownTradingPair: the pair is not followed.
+            TypeError, ValueError: a depth that is no whole number from 1.
         """
         self._market.require(trading_pair)
+        if depth is not None:
+            _require("depth", depth, int)
+            if depth < 1:
+                raise ValueError(f"depth was {depth}: it is a number of levels from 1, or None for all")
         answer = await self._ask(GetOrderBook(trading_pair=trading_pair, depth=depth))
         if isinstance(answer, BookUnavailable):
             raise StaleMarketData(f"{self.name}: no fresh book of {trading_pair}: {answer.reason}")
@@ -257,7 +264,9 @@ class Connector:
         return get_vwap_for_volume(await self.order_book(trading_pair), is_buy, volume)
 
     async def last_prices(self, *trading_pairs: str) -> dict[str, float]:
-        """Last traded prices, asked of the exchange."""
+        """Last traded prices, asked of the exchange; of the pairs that it lists."""
+        for trading_pair in trading_pairs:
+            _require("trading_pair", trading_pair, str)
         answer = await self._ask(GetLastPrices(trading_pairs=trading_pairs or self.trading_pairs))
         return dict(_expect(answer, LastPrices).prices)
 
@@ -275,6 +284,7 @@ class Connector:
         Raises:
             UnknownTradingPair: the exchange does not list it.
         """
+        _require("trading_pair", trading_pair, str)
         is_new = trading_pair not in self._market.trading_pairs
         self._market.add(trading_pair)  # before the answer: the first price may come before it
         try:
@@ -317,7 +327,7 @@ class Connector:
             OrderRefusedError: it was not sent; names the rule and both numbers.
             ConnectorStopped, TimeoutError: the tree restarted, or did not answer. If the order was journaled before,
                 `events()` and `in_flight_orders` tell of it; otherwise it was not sent.
-            TypeError: an amount or price that is no Decimal or int.
+            TypeError: an amount or price that is no Decimal or int, or another argument of a wrong type.
         """
         return await self._place(
             trading_pair, TradeSide.BUY, amount, order_type, price, time_in_force, self_trade_prevention
@@ -340,6 +350,8 @@ class Connector:
 
     async def cancel(self, trading_pair: str, client_order_id: str) -> CancelResult:
         """Cancel an order and wait for the exchange's word: `cancelled`, or the state that it has instead."""
+        _require("trading_pair", trading_pair, str)
+        _require("client_order_id", client_order_id, str)
         answer = await self._ask(CancelOrder(trading_pair=trading_pair, client_order_id=client_order_id), 30.0)
         return _expect(answer, CancelResult)
 
@@ -367,6 +379,8 @@ class Connector:
         Raises:
             OrderEventsGone: the journal no longer has the next event, or is not the one that `after` is a number of.
         """
+        if after is not None:
+            _require("after", after, int)
         return self._order_events.items(after)
 
     def quantize_order_price(self, trading_pair: str, price: Decimal) -> Decimal:
@@ -479,6 +493,9 @@ class Connector:
         time_in_force: TimeInForce,
         self_trade_prevention: str | None,
     ) -> str:
+        _require("trading_pair", trading_pair, str)
+        _require("order_type", order_type, OrderType)
+        _require("time_in_force", time_in_force, TimeInForce)
         command = PlaceOrder(
             trading_pair=trading_pair,
             side=side,
@@ -571,6 +588,13 @@ class Connector:
 
     def _is_role_ready(self, role: str) -> bool:
         return self.status_dict.get(role, False)
+
+
+def _require(name: str, value: Any, kind: type) -> None:
+    """A mistake of the caller ends here, with its name, and not as a crash of the actor that it would reach."""
+    if not isinstance(value, kind):
+        allowed = ", ".join(str(one) for one in kind.__members__.values()) if issubclass(kind, Enum) else kind.__name__
+        raise TypeError(f"{name} was {value!r}: it must be {allowed}")
 
 
 def _money(name: str, value: Any) -> Decimal:

@@ -253,7 +253,7 @@ class ConnectorFacade(SupervisorActor):
     @handles(Subscribe)
     def _subscribe(self, message: Subscribe, sender: Any) -> None:
         address = getattr(sender, "address", sender)
-        for topic in message.topics:
+        for topic in sorted(message.topics):  # a set of words has another order in each process
             if address in self._subscribers[topic]:
                 continue
             self._subscribers[topic].append(address)
@@ -265,7 +265,7 @@ class ConnectorFacade(SupervisorActor):
     @handles(Unsubscribe)
     def _unsubscribe(self, message: Unsubscribe, sender: Any) -> None:
         address = getattr(sender, "address", sender)
-        for topic in message.topics:
+        for topic in sorted(message.topics):  # a set of words has another order in each process
             if address in self._subscribers[topic]:
                 self._subscribers[topic].remove(address)
                 if topic in _OWNER:

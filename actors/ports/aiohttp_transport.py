@@ -1,14 +1,10 @@
-"""The transport port on aiohttp: the only module in the tree that opens sockets to an exchange.
+"""The transport port on real sockets: WebSockets by aiohttp, requests by our own client (`http_client`).
 
-What it promises beyond the port: a request leaves once (aiohttp's own repetition on a stale connection is off), nothing
-that came is kept unbounded, and no error text holds a query, a header or a body.
+What it promises beyond the port: a request leaves once, nothing that came is kept unbounded, and no error text holds a
+query, a header or a body.
 """
 
 import asyncio
-import functools
-import math
-import os
-import socket
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -16,58 +12,40 @@ from typing import Any
 
 import aiohttp
 from aiohttp import WSMsgType
-from yarl import URL
 
-from openoutcry.actors.ports.transport import HttpResponse, NotSent, OutcomeUnknown
+from openoutcry.actors.ports.http_client import HttpClient, connecting_reason
+from openoutcry.actors.ports.promise import Promise
+from openoutcry.actors.ports.transport import HttpResponse, NotSent
 from openoutcry.messages.rest import SignedRequest
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """Largest answer that is read, after decompression. The longest known one, all trading rules, has about 20 MB."""
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 CLOSE_TIMEOUT_S = 1.0
-CONNECT_SHARE = 0.9
-"""Share of a request's time that may pass before it leaves: what is not connected by then was certainly not sent."""
 
 _TEXT = WSMsgType.TEXT
 _BINARY = WSMsgType.BINARY
 _PING = WSMsgType.PING
 _PONG = WSMsgType.PONG
-_NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
 
 class AiohttpTransport:
-    """REST requests and WebSockets over one aiohttp session, opened at the first use in the running loop."""
+    """REST requests and WebSockets, opened at their first use in the running loop."""
 
     def __init__(self) -> None:
+        self._http = HttpClient(MAX_BODY_BYTES)
         self._session: aiohttp.ClientSession | None = None
         self._websockets: set[AiohttpWebSocket] = set()
         self._is_closed = False
 
-    async def request(self, base_url: str, request: SignedRequest, timeout_s: float) -> HttpResponse:
-        """Send a request and wait for the whole answer. Redirects are not followed; TLS is verified.
+    def request(self, base_url: str, request: SignedRequest, timeout_s: float) -> Promise[HttpResponse]:
+        """Send a request; awaited, it gives the whole answer. Redirects are not followed; TLS is verified.
 
         Raises:
             NotSent: it certainly never reached the exchange.
             OutcomeUnknown: it may have.
         """
-        session = self._session or self._open_session()
-        url = _url(base_url + request.path_and_query)
-        try:
-            async with session.request(
-                request.method,
-                url,
-                data=request.body or None,
-                headers=request.headers,
-                allow_redirects=False,
-                timeout=_timeout(timeout_s if timeout_s < 1 else math.ceil(timeout_s * 10) / 10),
-            ) as response:
-                body = await _read_bounded(response)
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                return HttpResponse(status=response.status, headers=headers, body=body)
-        except _NOT_SENT as error:
-            raise NotSent(_explain(base_url, request, error)) from None
-        except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
-            raise OutcomeUnknown(_explain(base_url, request, error)) from None
+        return self._http.request(base_url, request, timeout_s)
 
     async def open_websocket(
         self,
@@ -104,6 +82,7 @@ class AiohttpTransport:
         """Close all that is open. Idempotent."""
         self._is_closed = True
         await asyncio.gather(*(websocket.close() for websocket in tuple(self._websockets)))
+        await self._http.close()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -111,15 +90,11 @@ class AiohttpTransport:
     def _open_session(self) -> aiohttp.ClientSession:
         if self._is_closed:
             raise NotSent("the transport is closed")
-        connector = aiohttp.TCPConnector(limit=0, limit_per_host=64, ttl_dns_cache=300, keepalive_timeout=15.0)
         self._session = aiohttp.ClientSession(
-            connector=connector,
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
         )
-        # aiohttp repeats a GET or DELETE by itself when a kept connection dies under it. Whether to repeat is the rest
-        # gateway's decision; a test holds that no request leaves twice.
-        self._session._retry_connection = False
         return self._session
 
 
@@ -233,36 +208,6 @@ class AiohttpWebSocket:
         return "connection lost"
 
 
-async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
-    content = response.content
-    chunks: list[bytes] = []
-    size = 0
-    while chunk := await content.readany():
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            response.close()
-            raise aiohttp.ClientPayloadError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
-        chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-@functools.lru_cache(maxsize=512)
-def _timeout(timeout_s: float) -> aiohttp.ClientTimeout:
-    # Without the threshold aiohttp rounds both waits up to the same whole second, and which ends first is luck.
-    return aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s * CONNECT_SHARE, ceil_threshold=1e9)
-
-
-def _url(text: str) -> URL:
-    try:
-        url = URL(text, encoded=True)
-        is_reachable = bool(url.host and url.port)
-    except ValueError:
-        is_reachable = False
-    if not is_reachable:
-        raise NotSent(f"{_without_query(text)!r} is not a URL that can be reached")
-    return url
-
-
 def _without_query(url: str) -> str:
     return url.partition("?")[0]
 
@@ -272,29 +217,15 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, aiohttp.WSServerHandshakeError):
         return f"the server answered {error.status} instead of switching to WebSocket"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "the server's TLS certificate could not be verified"
+        return connecting_reason(error.certificate_error)
     if isinstance(error, aiohttp.ClientConnectorError):
-        return _operating_system_reason(error.os_error)
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return "not connected in time"
+        return connecting_reason(error.os_error)
     if isinstance(error, TimeoutError):
         return "timed out"
     if isinstance(error, aiohttp.InvalidURL):
         return "not a URL"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "the server closed the connection before it answered"
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return "the answer was cut short, damaged or too large"
     if isinstance(error, OSError):
-        return _operating_system_reason(error)
+        return connecting_reason(error)
     return type(error).__name__
-
-
-def _operating_system_reason(error: OSError) -> str:
-    if isinstance(error, socket.gaierror):
-        return "the host's name could not be resolved"
-    return os.strerror(error.errno) if error.errno else type(error).__name__
-
-
-def _explain(base_url: str, request: SignedRequest, error: BaseException) -> str:
-    return f"{request.method} {base_url}{_without_query(request.path_and_query)}: {_reason(error)}"

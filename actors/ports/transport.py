@@ -1,9 +1,11 @@
 """The transport port: HTTP requests and WebSockets, as the actors see them."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
+from openoutcry.actors.ports.promise import Work
 from openoutcry.messages.rest import SignedRequest
 
 
@@ -19,14 +21,16 @@ class OutcomeUnknown(TransportError):
     """The request may have reached the exchange: time-out, reset or truncation after it began to leave."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpResponse:
+class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
     """An answer as it came."""
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str]
     """Names in lower case."""
-    body: bytes = field(repr=False)
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"HttpResponse({self.status}, {len(self.body)} bytes)"
 
 
 class WebSocket(Protocol):
@@ -49,8 +53,8 @@ class WebSocket(Protocol):
 class Transport(Protocol):
     """The only thing in the tree that touches the network."""
 
-    async def request(self, base_url: str, request: SignedRequest, timeout_s: float) -> HttpResponse:
-        """Send a request and wait for the whole answer. Redirects are not followed; TLS is verified.
+    def request(self, base_url: str, request: SignedRequest, timeout_s: float) -> Work[HttpResponse]:
+        """Send a request; awaited, it gives the whole answer. Redirects are not followed; TLS is verified.
 
         Raises:
             NotSent: it certainly never reached the exchange.

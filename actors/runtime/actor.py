@@ -13,12 +13,13 @@ import logging
 import math
 import traceback
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from thespian.actors import Actor, ActorExitRequest, ChildActorExited, DeadEnvelope, PoisonMessage, WakeupMessage
 
 from openoutcry.actors.ports.clock import Clock
+from openoutcry.actors.ports.promise import Promise, Work
 from openoutcry.actors.runtime.environment import Environment, Start, StartOutside
 from openoutcry.actors.runtime.handlers import Handler, handler_table, handles
 from openoutcry.actors.runtime.mailbox import POLICIES, MailboxOverflowed, MailboxPolicy, overflow
@@ -189,15 +190,16 @@ class ComponentActor(Actor):
 
     def run(
         self,
-        coroutine: Coroutine[Any, Any, _Result],
+        work: Work[_Result],
         then: Callable[[_Result], None],
         on_error: Callable[[BaseException], None] | None = None,
     ) -> Any:
-        """Run a coroutine beside the actor; what it returns goes to `then`, as a message. The handle can be cancelled.
+        """Do work beside the actor; what it comes to goes to `then`, as a message. The handle can be cancelled.
 
         An exception goes to `on_error`; without one it is a crash of this actor.
         """
-        return self._myRef.run_coroutine(coroutine, lambda result, error: CoroutineDone(then, on_error, result, error))
+        run = self._myRef.follow if type(work) is Promise else self._myRef.run_coroutine
+        return run(work, lambda result, error: CoroutineDone(then, on_error, result, error))
 
     # Status
 

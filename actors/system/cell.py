@@ -11,6 +11,7 @@ from openoutcry.actors.system.address import CellAddress
 if TYPE_CHECKING:
     import asyncio
 
+    from openoutcry.actors.ports.promise import Promise
     from openoutcry.actors.system.kernel import Kernel
     from openoutcry.actors.system.timers import Timer
 
@@ -61,7 +62,7 @@ class Cell:
         self.children_ever = 0
         self.timers: set[Timer] = set()
         # In the order of their start: that is how they are cancelled, so that a run can be repeated.
-        self.tasks: dict[asyncio.Task[Any], None] = {}
+        self.tasks: dict[asyncio.Task[Any] | Promise[Any], None] = {}
 
     def occupy(self, instance: Any) -> None:
         """Put the actor in, and read from its class how its mailbox is to behave."""

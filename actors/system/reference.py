@@ -14,6 +14,7 @@ from openoutcry.actors.system.tasks import OnDone, TaskHandle
 from openoutcry.actors.system.timers import Timer
 
 if TYPE_CHECKING:
+    from openoutcry.actors.ports.promise import Promise
     from openoutcry.actors.system.base import AsyncioSystemBase
     from openoutcry.actors.system.kernel import Kernel
 
@@ -96,6 +97,10 @@ class ActorReference:
         It is cancelled when the actor exits. A cancelled one delivers nothing.
         """
         return self._kernel.tasks.run(self._cell, coroutine, on_done_message)
+
+    def follow(self, promise: Promise[Any], on_done_message: OnDone) -> Promise[Any]:
+        """Do the same with a promise: without a task, and so without waiting for the loop to begin it."""
+        return self._kernel.tasks.follow(self._cell, promise, on_done_message)
 
     def handleDeadLetters(self, address: Any, enable: bool) -> None:  # noqa: N802 (Thespian's name)
         """Become the handler of dead letters, or stop being it."""

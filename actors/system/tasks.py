@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openoutcry.actors.system.cell import Cell
+
+if TYPE_CHECKING:
+    from openoutcry.actors.ports.promise import Promise
 
 _logger = logging.getLogger(__name__)
 
@@ -76,6 +79,18 @@ class TaskKeeper:
             _logger.exception("No message could be made of the result of a coroutine of %s", cell.address)
             return
         self._deliver(cell, message)
+
+    def follow(self, cell: Cell, promise: Promise[Any], on_done_message: OnDone) -> Promise[Any]:
+        """Deliver what a promise comes to; it is cancelled with its actor."""
+        cell.tasks[promise] = None
+
+        def told(result: Any, error: BaseException | None) -> None:
+            cell.tasks.pop(promise, None)
+            if cell.instance is not None and not isinstance(error, asyncio.CancelledError):
+                self._deliver(cell, on_done_message(result, error))
+
+        promise.listen(told)
+        return promise
 
     def cancel_all_of(self, cell: Cell) -> None:
         """Cancel the tasks of an actor that exits; they end quietly a little later."""

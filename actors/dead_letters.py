@@ -40,6 +40,8 @@ class DeadLetters(ComponentActor):
         self._lost(message.message)
 
     def _lost(self, message: Any) -> None:
+        if isinstance(message, Undelivered):  # to an earlier dead-letter actor, and so itself undeliverable
+            message = message.message
         body = message.body if isinstance(message, (Ask, Answer)) else message
         if isinstance(body, _EXPECTED):
             return

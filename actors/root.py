@@ -15,6 +15,7 @@ from openoutcry.actors.runtime.actor import DEAD_LETTERS
 from openoutcry.actors.supervision import ChildSpec, Supervision
 from openoutcry.actors.supervision.supervisor import SupervisorActor
 from openoutcry.messages.lifecycle import PeerDown, PeerUp, SupervisionDecision, SupervisionEvent
+from openoutcry.messages.market import TradingPairsChanged
 
 _RESTARTS_A_CONNECTOR = 5
 
@@ -41,7 +42,8 @@ class RootSupervisor(SupervisorActor):
         facades = tuple(ChildSpec(role=name, actor=ConnectorFacade) for name in self._environments)
         supervision = Supervision(
             children=(ChildSpec(role=DEAD_LETTERS, actor=DeadLetters), *facades),
-            max_restarts=_RESTARTS_A_CONNECTOR * len(self._environments),
+            max_restarts=_RESTARTS_A_CONNECTOR,
+            is_budget_shared=False,
             backoff_initial_s=0.2,
             backoff_max_s=30.0,
         )
@@ -54,6 +56,13 @@ class RootSupervisor(SupervisorActor):
                 role=role, generation=generation, clock=self.clock, seed=self._seed, peers=self.child_peers()
             )
         return Start(role=role, generation=generation, environment=self._environments[role], peers=self.child_peers())
+
+    @handles(TradingPairsChanged)
+    def _trading_pairs_changed(self, message: TradingPairsChanged, sender: Any) -> None:
+        known = self._role_of.get(sender)
+        if known is not None:
+            role, _generation = known
+            self._environments[role] = self._environments[role].with_trading_pairs(message.trading_pairs)
 
     def on_decision(self, event: SupervisionEvent) -> None:
         """Tell the owner, with the facade's new address where there is one."""

@@ -152,6 +152,13 @@ class RemoveTradingPair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TradingPairsChanged:
+    """From a facade to its supervisor: the pairs that are followed now, for the facade's next incarnation."""
+
+    trading_pairs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TradingPairAdded:
     """The pair is followed from now on; readiness says when its book is there."""
 

@@ -28,6 +28,7 @@ from openoutcry.messages.lifecycle import (
     Figures,
     GetFigures,
     NotAnswered,
+    PeerUp,
     Readiness,
     SetTradingMode,
     Subscribe,
@@ -46,7 +47,10 @@ from openoutcry.messages.market import (
     GetOrderBook,
     LastPrices,
     RemoveTradingPair,
+    TradingPairAdded,
     TradingPairRefused,
+    TradingPairRemoved,
+    TradingPairsChanged,
 )
 from openoutcry.messages.orders import (
     CancelAllOrders,
@@ -92,6 +96,13 @@ class ConnectorFacade(SupervisorActor):
             self._asked_mode = TradingMode.HALTED
             self._asked_reason = "no api_key in the config: market data only"
         self.start_children(spot_tree(settings), self.environment.connector, self.environment.seed)
+
+    def on_peer_up(self, role: str) -> None:
+        """The dead-letter actor is a peer of all components, and lives beside this actor."""
+        if role == DEAD_LETTERS:
+            address, generation = self._peers[role]
+            self._dead_letters = ((role, address, generation),)
+            self.tell_children(PeerUp(role=role, address=address, generation=generation))
 
     # Supervision
 
@@ -218,9 +229,27 @@ class ConnectorFacade(SupervisorActor):
 
     @handles(AddTradingPair, RemoveTradingPair)
     def _change_pairs(self, message: AddTradingPair | RemoveTradingPair, sender: Any) -> None:
-        if not self.forward(roles.BOOK_SOURCE, message, sender):
+        if self.has_peer(roles.BOOK_SOURCE):
+            self.ask(roles.BOOK_SOURCE, message, partial(self._pairs_changed, message.trading_pair, sender))
+        else:
             why = self._why_not(roles.BOOK_SOURCE)
             self.reply(sender, TradingPairRefused(trading_pair=message.trading_pair, reason=why))
+
+    def _pairs_changed(self, trading_pair: str, sender: Any, answer: Any) -> None:
+        """What is followed is remembered above those who follow it, for their next incarnation."""
+        followed = self.environment.settings.trading_pairs
+        if isinstance(answer, TradingPairAdded) and trading_pair not in followed:
+            followed = (*followed, trading_pair)
+        elif isinstance(answer, TradingPairRemoved):
+            followed = tuple(pair for pair in followed if pair != trading_pair)
+        if followed != self.environment.settings.trading_pairs:
+            self.environment = self.environment.with_trading_pairs(followed)
+            self.send(self._parent, TradingPairsChanged(trading_pairs=followed))
+            if self.has_peer(roles.RULES):
+                self.tell(roles.RULES, answer)
+        if isinstance(answer, RequestFailed):
+            answer = TradingPairRefused(trading_pair=trading_pair, reason=str(answer))
+        self.reply(sender, answer)
 
     @handles(GetLastPrices)
     def _get_last_prices(self, message: GetLastPrices, sender: Any) -> None:

@@ -1,6 +1,6 @@
 """Trading rules, rate limits and fees, from the exchange.
 
-hears: GetLastPrices (asked)
+hears: GetLastPrices (asked); TradingPairAdded, TradingPairRemoved
 says: TradingRules to facade, book_source, user_stream, orders, order_poller and balances, TradeFees to facade, when
 they changed and to each that comes up; RateLimitsKnown to rest; LastPrices, or the outcome of the request in its place,
 to who asked
@@ -16,7 +16,7 @@ from openoutcry.actors.roles import BALANCES, BOOK_SOURCE, FACADE, ORDER_POLLER,
 from openoutcry.actors.runtime import Backoff, Timer, handles
 from openoutcry.exchanges.dialect import MalformedPayload
 from openoutcry.messages.lifecycle import Readiness
-from openoutcry.messages.market import GetLastPrices, LastPrices
+from openoutcry.messages.market import GetLastPrices, LastPrices, TradingPairAdded, TradingPairRemoved
 from openoutcry.messages.rest import (
     ErrorKind,
     ExecuteRest,
@@ -50,8 +50,9 @@ class TradingRulesPoller(Publisher):
     def on_start(self) -> None:
         """Tell the default fees and ask for the rules."""
         environment = self.environment
+        self._pairs = dict.fromkeys(environment.settings.trading_pairs)
         self._backoff = Backoff(0.25, 30.0, environment.random_for(self.role, self.generation))
-        self._fees = FeeTable(environment.dialect.default_fee, environment.settings.trading_pairs)
+        self._fees = FeeTable(environment.dialect.default_fee, self._pairs)
         self._publish_fees()
         self._poll()
 
@@ -114,11 +115,31 @@ class TradingRulesPoller(Publisher):
     def _tell_readiness(self) -> None:
         settings = self.environment.settings
         exchange = f"{settings.exchange}.{settings.domain or next(iter(self.environment.dialect.domains))}"
-        unlisted = describe_unlisted(settings.trading_pairs, self._by_pair, exchange)
+        unlisted = describe_unlisted(self._pairs, self._by_pair, exchange)
         if unlisted:
-            self.set_readiness(Readiness.FAILED, unlisted, "mend trading_pairs in the config; the other pairs go on")
+            # Not FAILED: a pair that the exchange drops must not stop the trading of the others.
+            self.set_readiness(Readiness.DEGRADED, unlisted, "mend trading_pairs in the config; the other pairs go on")
         else:
             self.set_readiness(Readiness.READY)
+
+    @handles(TradingPairAdded)
+    def _pair_added(self, message: TradingPairAdded, _sender: Any) -> None:
+        pair = message.trading_pair
+        self._pairs[pair] = None
+        self._fees.follow(pair)
+        self._publish_fees()
+        if self._is_asking_fees and pair in self._by_pair:
+            self._fee_queue.append(self._by_pair[pair])
+        else:
+            self._ask_for_fees()
+
+    @handles(TradingPairRemoved)
+    def _pair_removed(self, message: TradingPairRemoved, _sender: Any) -> None:
+        self._pairs.pop(message.trading_pair, None)
+        self._fees.forget(message.trading_pair)
+        self._publish_fees()
+        if self._rules is not None:
+            self._tell_readiness()
 
     # Fees
 
@@ -126,9 +147,7 @@ class TradingRulesPoller(Publisher):
         """Ask for the account's fees of each configured pair, one after the other: they are worth no burst."""
         if not self.has_peer(SIGNER) or self._rules is None or self._is_asking_fees:
             return
-        self._fee_queue = [
-            self._by_pair[pair] for pair in self.environment.settings.trading_pairs if pair in self._by_pair
-        ]
+        self._fee_queue = [self._by_pair[pair] for pair in self._pairs if pair in self._by_pair]
         self._ask_for_next_fee()
 
     def _ask_for_next_fee(self) -> None:

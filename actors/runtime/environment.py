@@ -1,7 +1,7 @@
 """What an actor is given at its start: who it is, and the doors to the outside."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from openoutcry.actors.ports.clock import Clock
@@ -25,6 +25,10 @@ class Environment:
     """From which every random choice of the tree derives, so that a run can be repeated."""
     run_id: str = ""
     """Another one for each run of the program; the same for all incarnations of an actor in it."""
+
+    def with_trading_pairs(self, trading_pairs: tuple[str, ...]) -> "Environment":
+        """The same for an actor that is started after the pairs to follow have changed."""
+        return replace(self, settings=self.settings.model_copy(update={"trading_pairs": trading_pairs}))
 
     def random_for(self, role: str, generation: int) -> random.Random:
         """A generator of an actor's own: seeded, and shared with nobody."""

@@ -85,14 +85,19 @@ class SupervisorCore:
         """`delay_s` gives the delay before a restart by the number of restarts in the present period."""
         self.supervision = supervision
         self._delay_s = delay_s
-        self._budget = RestartBudget(supervision.max_restarts, supervision.period_s)
+        shared = RestartBudget(supervision.max_restarts, supervision.period_s)
+        self._budgets = {
+            child.role: shared
+            if supervision.is_budget_shared
+            else RestartBudget(supervision.max_restarts, supervision.period_s)
+            for child in supervision.children
+        }
         self._children = {child.role: _Child() for child in supervision.children}
         self._is_stopping = False
 
-    @property
-    def restarts_in_period(self) -> int:
-        """Restarts counted against the budget now."""
-        return self._budget.spent
+    def restarts_in_period(self, role: str) -> int:
+        """Restarts counted against the child's budget now."""
+        return self._budgets[role].spent
 
     def generation(self, role: str) -> int:
         """The present or last generation of a child; 0 before its first."""
@@ -154,7 +159,8 @@ class SupervisorCore:
             return effects
         if is_lasting:
             return effects + self._schedule(role, failure, self.supervision.lasting_retry_s, is_lasting=True)
-        if not self._budget.spend(now_s):
+        budget = self._budgets[role]
+        if not budget.spend(now_s):
             reason = (
                 f"{role} failed more than {self.supervision.max_restarts} times in "
                 f"{self.supervision.period_s:g} s; last: {failure or 'it exited'}"
@@ -162,7 +168,7 @@ class SupervisorCore:
             effects.append(Decided(role, SupervisionDecision.ESCALATED, generation, reason))
             effects.append(Escalate(role, reason))
             return effects
-        return effects + self._schedule(role, failure or "it exited", self._delay_s(self._budget.spent))
+        return effects + self._schedule(role, failure or "it exited", self._delay_s(budget.spent))
 
     def restart_due(self, role: str) -> list[Effect]:
         """The delay of a restart is over."""

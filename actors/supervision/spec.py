@@ -50,6 +50,8 @@ class Supervision:
     max_restarts: int = 5
     """Restarts within `period_s` that are borne; one more and the failure goes to the level above."""
     period_s: float = 60.0
+    is_budget_shared: bool = True
+    """Whether all children draw on one budget, as in OTP; otherwise each has one of its own."""
     backoff_initial_s: float = 0.05
     backoff_max_s: float = 10.0
     lasting_retry_s: float = 3.0

@@ -116,7 +116,7 @@ class SupervisorActor(ComponentActor):
         role, generation = known
         if self._addresses.get(role) == message.childAddress:
             del self._addresses[role]
-            self._peers.pop(role, None)
+            self._lose_peer(role)
         self.tell_children(PeerDown(role=role, generation=generation))
         self._carry_out(self._core.child_exited(role, generation, self.clock.monotonic_ns() / 1e9))
         if self._stopping and self._core.all_down:
@@ -156,7 +156,7 @@ class SupervisorActor(ComponentActor):
             decision=decided.decision,
             generation=decided.generation,
             reason=decided.reason,
-            restarts_in_period=self._core.restarts_in_period,
+            restarts_in_period=self._core.restarts_in_period(decided.role),
             max_restarts=self._core.supervision.max_restarts,
             delay_s=decided.delay_s,
             time_ms=self.clock.wall_ms(),

@@ -30,6 +30,18 @@ def test_the_budget_equals_its_naive_count(steps: list[float], limit: int, perio
         assert budget.spend(now) == (sum(moment >= now - period_s for moment in spent) <= limit)
 
 
+def test_children_with_budgets_of_their_own_do_not_pay_for_each_other() -> None:
+    children = tuple(ChildSpec(role=role, actor=object) for role in ROLES)
+    supervision = Supervision(children=children, max_restarts=2, is_budget_shared=False)
+    core = SupervisorCore(supervision, lambda attempt: 0.1 * attempt)
+    core.start()
+    for generation in (1, 2, 3):
+        effects = core.child_exited("a", generation, 0.0)
+        core.restart_due("a")
+    assert any(isinstance(effect, Escalate) for effect in effects)
+    assert RestartAfter("b", 0.1) in core.child_exited("b", 1, 0.0)
+
+
 def test_a_failure_that_only_a_person_can_mend_spends_nothing_of_the_budget() -> None:
     core = SupervisorCore(tree(Strategy.ONE_FOR_ONE, max_restarts=1), lambda attempt: 0.1 * attempt)
     core.start()
@@ -38,7 +50,7 @@ def test_a_failure_that_only_a_person_can_mend_spends_nothing_of_the_budget() ->
         effects = core.child_exited("a", generation, 0.0)
         assert RestartAfter("a", core.supervision.lasting_retry_s) in effects
         core.restart_due("a")
-    assert core.restarts_in_period == 0
+    assert core.restarts_in_period("a") == 0
     core.child_failed("a", 20, "boom")
     assert RestartAfter("a", 0.1) in core.child_exited("a", 20, 0.0), "the next failure is an ordinary one again"
 

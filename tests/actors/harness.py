@@ -11,7 +11,6 @@ waiting takes no time, and the same test takes the same course each time.
 
 import asyncio
 import functools
-import selectors
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, Self, TypeVar
@@ -29,39 +28,14 @@ from openoutcry.exchanges.binance.dialect import BinanceSpot
 from openoutcry.exchanges.dialect import Endpoints, SpotDialect
 from openoutcry.messages.lifecycle import ChildFailed, ComponentStatus, PeerDown, PeerUp, Readiness
 from openoutcry.messages.rest import SignedRequest
+from openoutcry.simulation.loop import LoopClock, VirtualTimeLoop
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-FIRST_WALL_MS = 1_767_225_600_000
-"""What a `LoopClock`'s wall shows at the beginning: a full day of UTC."""
 PATIENCE_S = 5.0
 
 NOWHERE = Endpoints(rest_url="https://rest.test", ws_url="wss://stream.test", ws_api_url="wss://api.test")
-
-
-class _JumpingSelector(selectors.DefaultSelector):
-    """Does not wait: the clock goes forward instead."""
-
-    now_s = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        events: list[tuple[selectors.SelectorKey, int]] = super().select(0)
-        if not events and timeout:
-            self.now_s += timeout
-        return events
-
-
-class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """A loop whose clock jumps to its next timer when nothing else is to do. Not for real sockets."""
-
-    def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
-        super().__init__(self._jumping)
-
-    def time(self) -> float:
-        """The virtual time in seconds."""
-        return self._jumping.now_s
 
 
 def in_virtual_time(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_P, None]:
@@ -73,22 +47,6 @@ def in_virtual_time(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_
             runner.run(test(*args, **kwargs))
 
     return run
-
-
-class LoopClock:
-    """The loop's time as the port's clock; its wall can be set."""
-
-    def __init__(self) -> None:
-        self.wall_ahead_ms = 0.0
-        self._loop = asyncio.get_running_loop()
-
-    def wall_ms(self) -> int:
-        """Ms since the epoch."""
-        return int(FIRST_WALL_MS + self._loop.time() * 1e3 + self.wall_ahead_ms)
-
-    def monotonic_ns(self) -> int:
-        """Ns of the loop's clock."""
-        return int(self._loop.time() * 1e9)
 
 
 class MemorySocket:

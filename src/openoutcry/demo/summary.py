@@ -7,7 +7,7 @@ from typing import Any
 
 from openoutcry.connector import Connector
 from openoutcry.emulator.engine import Order, OrderStatus
-from openoutcry.emulator.server import TEST_ACCOUNT, EmulatorServer
+from openoutcry.emulator.venue import TEST_ACCOUNT, EmulatedVenue
 from openoutcry.errors import StaleMarketData
 from openoutcry.messages.orders import (
     OrderCancelled,
@@ -82,7 +82,7 @@ class Summary:
 
 
 async def compare(
-    connector: Connector, server: EmulatorServer, log: OrderLog, *, ready_after_s: float, frames: int, restarts: int
+    connector: Connector, server: EmulatedVenue, log: OrderLog, *, ready_after_s: float, frames: int, restarts: int
 ) -> Summary:
     """Compare orders, fills, balances and books with the exchange's own. The exchange must be at rest."""
     problems: list[str] = []
@@ -117,7 +117,7 @@ async def compare(
     )
 
 
-def _true_orders(server: EmulatorServer) -> dict[str, list[Order]]:
+def _true_orders(server: EmulatedVenue) -> dict[str, list[Order]]:
     orders: dict[str, list[Order]] = {}
     for symbol in server.exchange.markets:
         for order in server.exchange.all_orders(TEST_ACCOUNT, symbol, limit=1_000_000):
@@ -126,7 +126,7 @@ def _true_orders(server: EmulatorServer) -> dict[str, list[Order]]:
 
 
 def _order_problems(
-    order_id: str, state: str, orders: list[Order] | None, log: OrderLog, server: EmulatorServer
+    order_id: str, state: str, orders: list[Order] | None, log: OrderLog, server: EmulatedVenue
 ) -> list[str]:
     if not orders:
         return [] if state == "FAILED" else [f"order {order_id}: {state} here, unknown to the exchange"]
@@ -145,7 +145,7 @@ def _order_problems(
     return problems
 
 
-def _balance_problems(connector: Connector, server: EmulatorServer) -> list[str]:
+def _balance_problems(connector: Connector, server: EmulatedVenue) -> list[str]:
     problems = []
     for asset, truth in server.exchange.balances(TEST_ACCOUNT).items():
         total, available = connector.get_balance(asset), connector.get_available_balance(asset)
@@ -157,7 +157,7 @@ def _balance_problems(connector: Connector, server: EmulatorServer) -> list[str]
     return problems
 
 
-async def _book_problems(connector: Connector, server: EmulatorServer) -> list[str]:
+async def _book_problems(connector: Connector, server: EmulatedVenue) -> list[str]:
     problems = []
     for trading_pair in connector.trading_pairs:
         symbol = trading_pair.replace("-", "")

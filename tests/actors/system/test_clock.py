@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,36 +12,14 @@ from hypothesis import strategies as st
 from thespian.actors import Actor, ActorSystem, WakeupMessage
 
 from openoutcry.actors.system import AsyncioSystemBase
+from openoutcry.simulation.loop import VirtualTimeLoop
 
 A_DAY_S = 86_400.0
 
 
-class LeapingSelector(selectors.SelectSelector):
-    """Instead of waiting, lets virtual time leap by as much as it was to wait."""
-
-    now = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        found = super().select(0)
-        if not found and timeout:
-            self.now += timeout
-        return found
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop in which nothing takes any time but waiting."""
-
-    def __init__(self) -> None:
-        self.leaping = LeapingSelector()
-        super().__init__(self.leaping)
-
-    def time(self) -> float:
-        return self.leaping.now
-
-
 @pytest.fixture
-def loop() -> Iterator[VirtualLoop]:
-    made = VirtualLoop()
+def loop() -> Iterator[VirtualTimeLoop]:
+    made = VirtualTimeLoop()
     yield made
     made.close()
 
@@ -61,7 +38,7 @@ class Sleeper(Actor):  # type: ignore[misc]  # Thespian is untyped
 
 @given(delays=st.lists(st.integers(0, 40).map(lambda hours: hours * 3600), min_size=1, max_size=30))
 def test_every_wakeup_comes_at_its_time_and_those_of_one_time_in_their_order(delays: list[int]) -> None:
-    loop = VirtualLoop()
+    loop = VirtualTimeLoop()
     base = AsyncioSystemBase(loop=loop)
     system = ActorSystem(base, transientUnique=True)
     heard: list[Any] = []
@@ -85,7 +62,7 @@ def test_every_wakeup_comes_at_its_time_and_those_of_one_time_in_their_order(del
     assert [when for when, _, _ in heard] == pytest.approx([delay for delay, _ in expected], abs=1e-6)
 
 
-def test_a_loop_that_does_not_run_yet_can_be_asked(loop: VirtualLoop) -> None:
+def test_a_loop_that_does_not_run_yet_can_be_asked(loop: VirtualTimeLoop) -> None:
     base = AsyncioSystemBase(loop=loop)
     system = ActorSystem(base, transientUnique=True)
     sleeper = system.createActor(Sleeper)
@@ -93,7 +70,7 @@ def test_a_loop_that_does_not_run_yet_can_be_asked(loop: VirtualLoop) -> None:
     system.shutdown()
 
 
-def test_a_synchronous_ask_does_not_wait_for_a_clock_that_stands_still(loop: VirtualLoop) -> None:
+def test_a_synchronous_ask_does_not_wait_for_a_clock_that_stands_still(loop: VirtualTimeLoop) -> None:
     base = AsyncioSystemBase(loop=loop)
     system = ActorSystem(base, transientUnique=True)
     assert system.ask(system.createActor(Sleeper), [A_DAY_S], 0.001) is None

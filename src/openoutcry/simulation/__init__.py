@@ -1,0 +1,1 @@
+"""Deterministic simulation: the whole tree against the emulated exchange in memory, in virtual time, from a seed."""

@@ -32,10 +32,10 @@ def test_the_version_is_the_package_s() -> None:
 def test_without_a_command_the_commands_are_shown() -> None:
     answer = run()
     assert answer.returncode == 2
-    assert {"demo", "emulate", "up", "check"} <= set(answer.stderr.split())
+    assert {"demo", "emulate", "up", "check", "simulate"} <= set(answer.stderr.split())
 
 
-@pytest.mark.parametrize("command", ["demo", "emulate", "up", "check"])
+@pytest.mark.parametrize("command", ["demo", "emulate", "up", "check", "simulate"])
 def test_each_command_says_what_it_does(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert called(command, "--help") == 0
     shown = " ".join(capsys.readouterr().out.split())

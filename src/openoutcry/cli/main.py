@@ -99,6 +99,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("-c", "--config", type=Path, required=True, metavar="FILE", help=_CONFIG_HELP)
     check.add_argument("--json", action="store_true", help="print the findings as a JSON list")
+
+    simulate = _add(
+        commands,
+        "simulate",
+        "run a connector through faults in virtual time, from a seed",
+        "Runs the whole tree of a connector with an active strategy against the emulated exchange in memory, in "
+        "virtual time, with faults drawn from a seed; then compares what it believes with what the exchange knows. A "
+        "seed takes the same course each time. For a seed in which something did not hold it prints the command that "
+        "repeats it and writes its trace. Exit status 0 only if everything held in every seed.",
+    )
+    simulate.add_argument("--exchange", choices=["binance"], default="binance", help="which one (default: binance)")
+    simulate.add_argument("--seed", type=_count, metavar="N", default=1, help="the first seed (default: 1)")
+    simulate.add_argument("--seeds", type=_count, metavar="N", default=1, help="how many seeds (default: 1)")
+    simulate.add_argument(
+        "--hours", type=_hours, metavar="H", default=0.1, help="virtual hours of faults a seed (default: 0.1)"
+    )
+    simulate.add_argument(
+        "--faults",
+        metavar="LIST",
+        default="all",
+        help="names of faults with commas between, all or none (default: all); a wrong name shows the list",
+    )
+    simulate.add_argument("--json", action="store_true", help="print totals and runs as one JSON object")
     return parser
 
 
@@ -116,14 +139,28 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
 def _seconds(text: str) -> float:
+    return _above_zero(text, "seconds")
+
+
+def _hours(text: str) -> float:
+    return _above_zero(text, "hours")
+
+
+def _above_zero(text: str, unit: str) -> float:
     try:
-        seconds = float(text)
+        number = float(text)
     except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return seconds
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of {unit} above 0")
+    return number
 
 
 if __name__ == "__main__":

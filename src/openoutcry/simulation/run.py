@@ -82,6 +82,25 @@ def simulate(
         return runner.run(_run(seed, duration_s, kinds, Path(folder), trace_file, began))
 
 
+def run_failed(seed: int, error: Exception) -> SimulationResult:
+    """The result of a run that could not be brought to its end."""
+    return SimulationResult(
+        seed=seed,
+        simulated_s=0.0,
+        took_s=0.0,
+        trace_hash="",
+        trace_lines=0,
+        faults={},
+        orders={},
+        fills=0,
+        events=0,
+        restarts=0,
+        process_kills=0,
+        healed_after_s=None,
+        problems=(f"the run broke off: {type(error).__name__}: {error}",),
+    )
+
+
 async def _run(
     seed: int, duration_s: float, kinds: Sequence[FaultKind], folder: Path, trace_file: TextIO | None, began: float
 ) -> SimulationResult:

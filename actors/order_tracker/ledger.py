@@ -369,7 +369,9 @@ class OrderLedger:
             self._end_unknown(record)
         if record.ask_state and not record.is_decided and record.filled_base < record.amount:
             asked = record.ask_attempts > 0
-            self.questions.answered_state(record)
+            # What came unasked may be older than the cancel: whether that had an effect is still to be asked for.
+            if asked or record.cancel is not CancelPhase.CONFIRMING:
+                self.questions.answered_state(record)
         else:
             asked = False
         if record.reported_base > record.filled_base:

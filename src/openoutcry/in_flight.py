@@ -51,6 +51,9 @@ class _Record:
         self.amount = order.amount
         self.exchange_order_id: str | None = getattr(order, "exchange_order_id", None)
         self.state: OrderState = getattr(order, "state", OrderState.PENDING_CREATE)
+        if self.state is OrderState.PENDING_CANCEL:
+            # No event would tell that the cancel was refused: what the order is without it holds.
+            self.state = _without_cancel(order)
         self.base: Decimal = getattr(order, "executed_amount_base", _ZERO)
         self.quote: Decimal = getattr(order, "executed_amount_quote", _ZERO)
         self.fees: dict[str, Decimal] = dict(getattr(order, "fees", ()))
@@ -76,6 +79,12 @@ class _Record:
             updated_ms=self.updated_ms,
             reason=self.reason,
         )
+
+
+def _without_cancel(order: PlaceOrder | OrderCreated | InFlightOrder) -> OrderState:
+    if getattr(order, "exchange_order_id", None) is None:
+        return OrderState.PENDING_CREATE
+    return OrderState.PARTIALLY_FILLED if getattr(order, "executed_amount_base", _ZERO) else OrderState.OPEN
 
 
 class InFlightReplica:

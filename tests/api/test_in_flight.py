@@ -1,5 +1,6 @@
 """The bot's replica of its in-flight orders follows the events, also those of orders that it did not place itself."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -104,3 +105,15 @@ def test_an_order_of_an_earlier_life_appears_with_its_creation_and_events_of_str
     other = InFlightReplica()
     other.restore(tuple(replica.orders.values()))
     assert other.orders == replica.orders
+
+
+def test_an_order_found_while_its_cancel_was_under_way_is_open_if_the_cancel_comes_to_nothing() -> None:
+    replica = InFlightReplica()
+    replica.apply(created())
+    (order,) = replica.orders.values()
+    replica.restore((replace(order, state=OrderState.PENDING_CANCEL),))
+    assert replica.orders["oo-1"].state is OrderState.OPEN
+    replica.restore((replace(order, state=OrderState.PENDING_CANCEL, executed_amount_base=Decimal("0.001")),))
+    assert replica.orders["oo-1"].state is OrderState.PARTIALLY_FILLED
+    replica.restore((replace(order, state=OrderState.PENDING_CANCEL, exchange_order_id=None),))
+    assert replica.orders["oo-1"].state is OrderState.PENDING_CREATE

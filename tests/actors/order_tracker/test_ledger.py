@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from openoutcry.actors.order_tracker.ledger import OrderLedger
-from openoutcry.actors.order_tracker.order_record import OrderRecord
+from openoutcry.actors.order_tracker.order_record import CancelPhase, OrderRecord
 from openoutcry.messages.orders import (
     FillUpdate,
     OrderCompleted,
@@ -210,3 +210,19 @@ def test_what_is_known_already_is_not_written_again() -> None:
     book.apply_fill(fill(record, "t", 4), 1.0)
     book.apply_update(update(record, OrderState.PARTIALLY_FILLED, 4), 1.0)
     assert not book.has_changes
+
+
+def test_a_cancel_of_the_last_run_is_repeated_though_the_order_was_spoken_of_before_it_was_asked_for() -> None:
+    record = add(ledger(), 1)
+    record.exchange_order_id = "x1"
+    record.word = OrderState.OPEN
+    record.cancel = CancelPhase.SENT
+    record.is_created = True
+    book = ledger()
+    book.restore([record], now_s=100.0, now_ms=1, longest_request_ms=10_000)
+    book.apply_update(update(record, OrderState.OPEN), 100.1)  # by the user stream, or among all open orders
+    (question,) = book.questions.due(100.2)
+    assert question.wants_state
+    book.take()
+    book.apply_update(update(record, OrderState.OPEN), 100.3)
+    assert book.take().cancels == [record]

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from decimal import Decimal
 from enum import Enum
+from math import isnan
 from typing import Any, TypeVar
 
 from openoutcry.actors import roles
@@ -224,10 +225,13 @@ class Connector:
         """What a buyer would pay (the best ask), or a seller get (the best bid).
 
         Raises:
-            StaleMarketData, UnknownTradingPair: as `best_bid_ask`.
+            StaleMarketData, UnknownTradingPair: as `best_bid_ask`; also when that side of the book is empty.
         """
         best = self._market.best(trading_pair)
-        return best.ask if is_buy else best.bid
+        price = best.ask if is_buy else best.bid
+        if isnan(price):
+            raise StaleMarketData(f"{self.name}: nobody {'sells' if is_buy else 'buys'} {trading_pair} now")
+        return price
 
     async def order_book(self, trading_pair: str, depth: int | None = None) -> OrderBookView:
         """The book now, `depth` levels a side (None: all): immutable, best first.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from openoutcry import Connector, OrderType, Runtime, TimeInForce, TradingMode
+from openoutcry import BestBidAsk, Connector, OrderType, Runtime, StaleMarketData, TimeInForce, TradingMode
 
 PAIR = "BTC-USDT"
 
@@ -47,3 +47,10 @@ async def test_what_is_allowed_is_said(binance: Connector) -> None:
         binance.events(after="7")  # type: ignore[arg-type]  # the mistake
     with pytest.raises(ValueError, match="from 1"):
         await binance.order_book(PAIR, depth=0)
+
+
+async def test_an_empty_side_of_a_book_has_no_price(binance: Connector) -> None:
+    binance._market.best_bid_ask_published(BestBidAsk(PAIR, 60_000.0, 1.0, float("nan"), 0.0, 7, 1, 1))
+    assert binance.get_price(PAIR, is_buy=False) == 60_000
+    with pytest.raises(StaleMarketData, match="nobody sells BTC-USDT"):
+        binance.get_price(PAIR, is_buy=True)

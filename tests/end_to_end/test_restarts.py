@@ -10,9 +10,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tree_bench import PAIR, tree
+from tree_bench import PAIR, Tree, tree
 
-from openoutcry import ConnectorStopped, OrderRefusedError, OrderType, Readiness, TimeInForce, TradeSide
+from openoutcry import ConnectorStopped, InFlightOrder, OrderRefusedError, OrderType, Readiness, TimeInForce, TradeSide
 from openoutcry.actors import roles
 from openoutcry.actors.exchange.tree import spot_tree
 from openoutcry.config.schema import ConnectorSettings, SecretSource
@@ -26,13 +26,15 @@ from openoutcry.emulator.faults import (
     UserEvents,
     When,
 )
-from openoutcry.messages.lifecycle import SupervisionDecision, SupervisionEvent
+from openoutcry.messages.lifecycle import Crash, SupervisionDecision, SupervisionEvent
+from openoutcry.messages.orders import GetInFlightOrders
 
 ROLES = tuple(
     spot_tree(
         ConnectorSettings(exchange="binance", api_key=SecretSource(env="KEY"), api_secret=SecretSource(env="SECRET"))
     ).by_role
 )
+FACADE = "facade"
 STEPS = 25
 
 
@@ -60,7 +62,7 @@ async def test_restarts_at_random_points_lose_and_double_nothing(tmp_path: Path,
         for _ in range(STEPS):
             match dice.randrange(6):
                 case 0:
-                    binance.crash(dice.choice(ROLES), f"seed {seed}")
+                    crash(market, dice.choice((*ROLES, FACADE)), f"seed {seed}")
                 case 1:
                     faults: list[RequestAction] = [ResetConnection(When.AFTER), ResetConnection(), DelayAnswer(0.05)]
                     fault = dice.choice(faults)
@@ -78,6 +80,25 @@ async def test_restarts_at_random_points_lose_and_double_nothing(tmp_path: Path,
         await binance.wait_ready(timeout=20)
         summary = await market.compare()
         assert summary.is_good, summary.problems
+        numbers = [event.number for event in market.events]
+        assert numbers == list(range(1, len(numbers) + 1)), "each event once and in order"
+        answer = await binance._ask(GetInFlightOrders())
+        told = {order.client_order_id: order for order in answer.orders}
+        assert {name: amounts(order) for name, order in told.items()} == {
+            name: amounts(order) for name, order in binance.in_flight_orders.items()
+        }
+
+
+def crash(market: Tree, role: str, reason: str) -> None:
+    """Make a component crash, or the facade, and with it the whole tree."""
+    if role != FACADE:
+        market.connector.crash(role, reason)
+    elif (facade := market.runtime._facades.get("binance")) is not None:
+        market.connector._endpoint.tell(facade, Crash(reason=reason))
+
+
+def amounts(order: InFlightOrder) -> tuple[object, ...]:
+    return order.state, order.executed_amount_base, order.executed_amount_quote, order.fees
 
 
 def _is_expected(error: Exception) -> bool:

@@ -7,11 +7,14 @@ commit waits for the disk and survives that too; it costs milliseconds a commit 
 
 After such a loss the exchange may have orders that the journal does not: they show up as foreign orders.
 
+That an order was created is journaled by its event alone, which tells all that is new; the order's row follows within
+a second, or when something else happens to it. Loading puts the two together.
+
 One journal has one owner: a lock file beside it keeps others out. Reading it with another tool meanwhile is fine.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,8 +24,10 @@ import msgspec
 from openoutcry.actors.order_tracker.changes import Changes
 from openoutcry.actors.order_tracker.file_lock import FileLock, FileLocked
 from openoutcry.actors.order_tracker.journal_rows import (
+    create_by_event,
     facts_text,
     fill_values,
+    is_told_by_creation,
     placed_text,
     record_of,
 )
@@ -52,6 +57,8 @@ _UPDATE_ORDER = "UPDATE orders SET is_finished = ?, facts = ? WHERE order_id = ?
 _INSERT_FILL = "INSERT INTO fills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?)"
 
+_MOST_OWED = 10_000
+"""Events that may come after the first whose order's row is not written yet: so many are looked through on loading."""
 _COMPACT_STEP = 256
 """Rows that one step of compaction removes at most, of orders and of events."""
 _PASSIVE_BYTES = 4 << 20
@@ -107,6 +114,9 @@ class Journal:
         """The newest order's number; 0 before the first."""
         self._ended = 0
         self._first_event_number = 1
+        self._owed: dict[int, OrderRecord] = {}
+        """Orders whose row lags behind their OrderCreated event."""
+        self._first_owed_event = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(path.with_name(path.name + ".lock"))
@@ -157,8 +167,15 @@ class Journal:
         ).fetchall()
         try:
             records = [record_of(*row) for row in rows]
+            created = {event.client_order_id: event for event in self._newest_created()}
         except msgspec.DecodeError as error:
             raise self._corrupt(error) from error
+        for record in records:
+            event = created.get(record.client_order_id)
+            if event is not None and record.word is None:
+                create_by_event(record, event)
+                self._owed[record.order_id] = record
+        self.write_owed()
         for record in records:
             if record.filled_base:
                 ids = execute("SELECT trade_id FROM fills WHERE order_id = ?", (record.order_id,))
@@ -204,37 +221,53 @@ class Journal:
         Raises:
             sqlite3.Error: nothing of it was written: the disk is full, or fails.
         """
-        connection = self._connection
-        new = [record for record in changes.records if record.is_new]
-        changed = [
-            (record.is_finished, facts_text(record), record.order_id) for record in changes.records if not record.is_new
-        ]
-        connection.execute("BEGIN")
-        try:
-            _write(
-                connection,
-                _INSERT_ORDER,
-                [(one.order_id, one.is_finished, placed_text(one), facts_text(one)) for one in new],
-            )
-            _write(connection, _UPDATE_ORDER, changed)
-            if changes.fills:
-                _write(connection, _INSERT_FILL, [fill_values(record, fill) for record, fill in changes.fills])
-            if changes.events:
-                rows = [(event.number, type(event).__name__, _encode(event).decode()) for event in changes.events]
-                _write(connection, _INSERT_EVENT, rows)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+        events = changes.events
+        first_owed_event = self._first_owed_event if self._owed else events[0].number if events else 0
+        has_room = not events or events[-1].number - first_owed_event < _MOST_OWED
+        created = {event.client_order_id for event in events if has_room and type(event) is OrderCreated}
+        new: list[OrderRecord] = []
+        owed: dict[int, OrderRecord] = {}
+        changed: dict[int, OrderRecord] = {} if has_room else dict(self._owed)
+        for record in changes.records:
+            if record.is_new:
+                new.append(record)
+            elif record.client_order_id in created and is_told_by_creation(record):
+                owed[record.order_id] = record
+            else:
+                changed[record.order_id] = record
+        self._write(
+            (_INSERT_ORDER, [(one.order_id, one.is_finished, placed_text(one), facts_text(one)) for one in new]),
+            (_UPDATE_ORDER, [_updated(record) for record in changed.values()]),
+            (_INSERT_FILL, [fill_values(record, fill) for record, fill in changes.fills]),
+            (_INSERT_EVENT, [(one.number, type(one).__name__, _encode(one).decode()) for one in events]),
+        )
         for record in new:
             record.is_new = False
             self.last_order_id = max(self.last_order_id, record.order_id)
-        for event in changes.events:
+        for event in events:
             self.last_event_number = event.number
             if type(event) in _ENDS:
                 self._ended += 1
         self.commits += 1
+        if self._owed:
+            for order_id in changed:
+                self._owed.pop(order_id, None)
+        if owed:
+            self._first_owed_event = first_owed_event
+            self._owed.update(owed)
+
+    def write_owed(self) -> None:
+        """Bring the rows of orders up to what their events have told.
+
+        Raises:
+            sqlite3.Error: nothing of it was written.
+        """
+        # What has changed since the last commit is written with the next one: not before its events.
+        rows = [record for record in self._owed.values() if not record.is_dirty]
+        if rows:
+            self._write((_UPDATE_ORDER, [_updated(record) for record in rows]))
+            for record in rows:
+                del self._owed[record.order_id]
 
     # Housekeeping
 
@@ -245,6 +278,8 @@ class Journal:
         first_kept = self.last_event_number - self._events_kept + 1
         if first_kept - self._first_event_number >= _COMPACT_STEP:
             self._first_event_number += _COMPACT_STEP
+            if self._owed and self._first_owed_event < self._first_event_number:
+                self.write_owed()
             execute("DELETE FROM events WHERE number < ?", (self._first_event_number,))
             is_more = first_kept - self._first_event_number >= _COMPACT_STEP
         if self._ended - self._orders_kept >= _COMPACT_STEP:
@@ -338,10 +373,34 @@ class Journal:
         connection.execute("COMMIT")
         self._ended -= len(ids)
 
+    def _newest_created(self) -> Iterator[OrderCreated]:
+        rows = self._connection.execute(
+            "SELECT body FROM events WHERE number > ? AND kind = ? ORDER BY number",
+            (self.last_event_number - _MOST_OWED, OrderCreated.__name__),
+        )
+        decode = _DECODERS[OrderCreated.__name__].decode
+        return (decode(body) for (body,) in rows)  # type: ignore[misc]  # its kind is that of the decoder
 
-def _write(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """`executemany` costs more than `execute` for one row."""
-    if len(rows) == 1:
-        connection.execute(statement, rows[0])
-    elif rows:
-        connection.executemany(statement, rows)
+    def _write(self, *batches: tuple[str, Sequence[tuple[Any, ...]]]) -> None:
+        """Execute statements with their rows, all or none. One row alone needs neither a loop nor a transaction."""
+        execute = self._connection.execute
+        batches = tuple(batch for batch in batches if batch[1])
+        if len(batches) == 1 and len(batches[0][1]) == 1:
+            execute(batches[0][0], batches[0][1][0])
+            return
+        execute("BEGIN")
+        try:
+            for statement, rows in batches:
+                if len(rows) == 1:
+                    execute(statement, rows[0])
+                else:
+                    self._connection.executemany(statement, rows)
+            execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+            raise
+
+
+def _updated(record: OrderRecord) -> tuple[Any, ...]:
+    return record.is_finished, facts_text(record), record.order_id

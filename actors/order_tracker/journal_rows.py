@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from openoutcry.actors.order_tracker.order_record import CancelPhase, OrderRecord
-from openoutcry.messages.orders import FillUpdate, OrderState, OrderType, TimeInForce, TradeSide
+from openoutcry.messages.orders import FillUpdate, OrderCreated, OrderState, OrderType, TimeInForce, TradeSide
 
 _encode = msgspec.json.Encoder().encode
 
@@ -112,6 +112,23 @@ def record_of(order_id: int, is_finished: int, placed_json: str, facts_json: str
     record.is_finished = bool(is_finished)
     record.is_new = record.is_requesting = False
     return record
+
+
+def is_told_by_creation(record: OrderRecord) -> bool:
+    """Whether an order that was just created has nothing to tell that its OrderCreated event does not."""
+    return (
+        record.word is OrderState.OPEN
+        and record.cancel is CancelPhase.NONE
+        and not (record.is_unknown or record.stamp_ms or record.reported_base or record.filled_base or record.reason)
+    )
+
+
+def create_by_event(record: OrderRecord, event: OrderCreated) -> None:
+    """Bring an order up to what `is_told_by_creation` left to its event."""
+    record.word = OrderState.OPEN
+    record.exchange_order_id = event.exchange_order_id
+    record.updated_ms = max(record.updated_ms, event.time_ms)
+    record.is_created = True
 
 
 def fill_values(record: OrderRecord, fill: FillUpdate) -> tuple[Any, ...]:

@@ -456,6 +456,12 @@ class OrderTracker(ComponentActor):
                 self.reply(sender, OrderRefused(rule="journal", message=f"the order journal can't be written: {error}"))
             raise self._no_journal(error) from error
 
+    def _write_owed(self, journal: Journal) -> None:
+        try:
+            journal.write_owed()
+        except sqlite3.Error as error:
+            raise self._no_journal(error) from error
+
     def _no_journal(self, error: Exception) -> LastingFailure:
         """Without a journal no order can be followed: what is in the way is a person's to mend."""
         journal = self._journal
@@ -534,6 +540,8 @@ class OrderTracker(ComponentActor):
 
     def _checkpoint(self) -> None:
         journal = self._journal
+        if journal is not None:
+            self._write_owed(journal)
         if journal is not None and not self._is_checkpointing and journal.wants_checkpoint:
             self._is_checkpointing = True
             self.run(asyncio.to_thread(journal.checkpoint), self._checkpointed, self._checkpoint_failed)

@@ -1,6 +1,7 @@
 """Budgets: what the exchange limits, what each call costs, what the answers' headers say."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -78,15 +79,20 @@ def rate_usage(headers: Mapping[str, str]) -> RateUsage:
     """`x-mbx-used-weight-1m`, `x-mbx-order-count-10s` and `-1d`, and `retry-after` in seconds."""
     used: list[tuple[str, int]] = []
     for name, value in headers.items():
-        if name == _USED_WEIGHT:
-            budget = REQUEST_WEIGHT
-        elif name.startswith(_ORDER_COUNT):
-            budget = f"{ORDERS}_{name[len(_ORDER_COUNT) :].upper()}"
-        else:
-            continue
-        if value.isascii() and value.isdigit() and len(value) < 10:
+        budget = _budget_of(name)
+        if budget is not None and value.isascii() and value.isdigit() and len(value) < 10:
             used.append((budget, int(value)))
     return RateUsage(used=tuple(used), retry_after_s=retry_after_s(headers))
+
+
+@lru_cache(maxsize=256)
+def _budget_of(header: str) -> str | None:
+    """The budget whose use a header tells, if any."""
+    if header == _USED_WEIGHT:
+        return REQUEST_WEIGHT
+    if header.startswith(_ORDER_COUNT):
+        return f"{ORDERS}_{header[len(_ORDER_COUNT) :].upper()}"
+    return None
 
 
 def retry_after_s(headers: Mapping[str, Any]) -> float | None:

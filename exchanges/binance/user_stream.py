@@ -22,6 +22,7 @@ from openoutcry.messages.rest import ExchangeError
 
 NO_TRADE: Final = -1
 STREAM_ENDED: Final = "eventStreamTerminated"
+_WRAPPED_REPORT: Final = b'"event":{"e":"executionReport",'
 
 _TradeId = Annotated[int, msgspec.Meta(ge=NO_TRADE)]
 
@@ -71,6 +72,12 @@ class _ExecutionReport(Wire, frozen=True):
     is_maker: bool = field(name="m", default=False)
 
 
+class _WrappedReport(msgspec.Struct, frozen=True):
+    """The frame that comes most, read in one go."""
+
+    event: _ExecutionReport
+
+
 class _AccountBalance(Wire, frozen=True):
     asset: str = field(name="a")
     free: Decimal = field(name="f")
@@ -96,6 +103,7 @@ def _decoder(shape: Any) -> Any:
 
 _any_frame = msgspec.json.Decoder(_AnyFrame).decode
 _execution_report = _decoder(_ExecutionReport)
+_wrapped_report = _decoder(_WrappedReport)
 _account_position = _decoder(_AccountPosition)
 _balance_update = _decoder(_BalanceUpdate)
 
@@ -103,6 +111,8 @@ _balance_update = _decoder(_BalanceUpdate)
 def decode_user_frame(frame: bytes | str, pairs: Mapping[str, str]) -> tuple[UserEvent, ...]:
     """One frame → messages in their order; () for events of no use and for symbols that `pairs` does not name."""
     try:
+        if type(frame) is bytes and _WRAPPED_REPORT in frame[:64]:
+            return _from_execution_report(_wrapped_report(frame).event, pairs)
         seen = _any_frame(frame)
         payload: bytes | str = frame
         inner = seen.event or seen.data

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from openoutcry.actors.order_tracker import journal as journal_module
 from openoutcry.actors.order_tracker.changes import Changes
 from openoutcry.actors.order_tracker.journal import Journal, JournalCorrupt, JournalInUse, JournalTooNew
 from openoutcry.actors.order_tracker.journal_schema import MIGRATIONS, migrate
@@ -146,6 +147,53 @@ def test_what_was_committed_is_there_again(tmp_path: Path) -> None:
     assert (fill.trade_id, fill.amount, fill.fee_amount) == ("1", Decimal("0.004"), Decimal("0.000123"))
     assert (journal.last_event_number, journal.last_order_id) == (7, 5)
     journal.close()
+
+
+def test_a_creation_told_by_its_event_alone_is_there_again_and_its_row_follows(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    writer = Writer(path)
+    record = writer.place()
+    writer.update(record, OrderState.OPEN)
+    changed = writer.place()
+    writer.update(changed, OrderState.OPEN)
+    writer.ledger.want_cancel(changed)  # not committed: nothing of it may get in with the row that is owed
+    assert _words_in(path) == [None, None]
+    writer.journal.write_owed()
+    assert _words_in(path) == ["OPEN", None]
+    writer.journal.close()
+    for _ in range(2):
+        journal = Journal(path)
+        loaded = journal.load(10)
+        assert [one.word for one in loaded] == [OrderState.OPEN] * 2
+        assert [one.exchange_order_id for one in loaded] == [f"x{record.order_id}", f"x{changed.order_id}"]
+        assert [one.updated_ms for one in loaded] == [1767225600500] * 2
+        assert all(one.is_created and one.cancel == 0 for one in loaded)
+        assert _words_in(path) == ["OPEN", "OPEN"]
+        journal.close()
+
+
+def test_no_row_lags_behind_more_events_than_are_looked_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "_MOST_OWED", 5)
+    path = tmp_path / "journal.sqlite"
+    writer = Writer(path)
+    records = [writer.place() for _ in range(12)]
+    for record in records:
+        writer.update(record, OrderState.OPEN)
+    for number in range(3):
+        writer.fill(records[-1], f"t{number}", "0.001")
+    writer.journal.close()
+    journal = Journal(path)
+    assert [one.word is not None for one in journal.load(10)] == [True] * 12
+    journal.close()
+
+
+def _words_in(path: Path) -> list[str | None]:
+    connection = sqlite3.connect(path)
+    words = [word for (word,) in connection.execute("SELECT json_extract(facts, '$.word') FROM orders ORDER BY 1")]
+    connection.close()
+    return sorted(words, key=lambda word: word is None)
 
 
 def test_what_was_not_committed_is_gone_whole(tmp_path: Path) -> None:

@@ -1,18 +1,27 @@
 """The real transport against real sockets that behave badly."""
 
 import asyncio
+import datetime
 import gzip
+import ssl
+import tempfile
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from openoutcry.actors.ports import aiohttp_transport
 from openoutcry.actors.ports.aiohttp_transport import AiohttpTransport
-from openoutcry.actors.ports.transport import NotSent, OutcomeUnknown, TransportError
+from openoutcry.actors.ports.transport import HttpResponse, NotSent, OutcomeUnknown, TransportError
 from openoutcry.messages.rest import SignedRequest
 
 SECRET = "signature=0123456789abcdef"
@@ -193,6 +202,121 @@ async def test_an_answer_that_swells_without_end_is_cut_off(monkeypatch: pytest.
         with pytest.raises(OutcomeUnknown, match="too large"):
             await transport.request(url, request(), 5.0)
         await transport.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n3\r\n[1]\r\n0\r\n\r\n", b"{}[1]"),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", b"{}"),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nto the end", b"to the end"),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}", b"{}"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 25\r\n\r\n" + gzip.compress(b"small"),
+            b"small",
+        ),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+    ],
+)
+@pytest.mark.parametrize("piece", [1, 10_000])
+async def test_an_answer_is_read_whole_in_every_form_and_however_it_is_cut(
+    transport: AiohttpTransport, answer: bytes, body: bytes, piece: int
+) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            for start in range(0, len(answer), piece):
+                writer.write(answer[start : start + piece])
+                await writer.drain()
+                await asyncio.sleep(0)
+            if b"close" in answer:
+                break
+
+    async with raw_server(talk) as url:
+        for _ in range(2):
+            response = await transport.request(url, request("POST"), 5.0)
+            assert (response.status // 100, response.body) == (2, body)
+
+
+async def test_more_than_one_answer_to_a_request_ends_the_connection(transport: AiohttpTransport) -> None:
+    heard = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal heard
+        await reader.readuntil(b"\r\n\r\n")
+        heard += 1
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%dHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx" % heard
+        )
+        await writer.drain()
+        await reader.read()
+
+    async with raw_server(talk) as url:
+        assert [(await transport.request(url, request(), 5.0)).body for _ in range(2)] == [b"1", b"2"]
+
+
+async def test_many_requests_at_once_share_a_bounded_number_of_connections(transport: AiohttpTransport) -> None:
+    peers: set[object] = set()
+
+    async def handler(arrived: web.Request) -> web.Response:
+        assert arrived.transport is not None
+        peers.add(arrived.transport.get_extra_info("peername"))
+        return web.Response(text=arrived.query["number"])
+
+    async def one(url: str, number: int) -> bytes:
+        asked = SignedRequest(method="GET", path_and_query=f"/one?number={number}")
+        return (await transport.request(url, asked, 5.0)).body
+
+    async with exchange(handler) as url:
+        bodies = await asyncio.gather(*(one(url, number) for number in range(300)))
+    assert bodies == [str(number).encode() for number in range(300)]
+    assert len(peers) <= 64
+
+
+async def test_a_request_that_is_given_up_takes_its_connection_with_it(transport: AiohttpTransport) -> None:
+    hung_up = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.read() == b""
+        hung_up.set()
+
+    async with raw_server(talk) as url:
+        asking = asyncio.ensure_future(_awaited(transport.request(url, request("POST"), 5.0)))
+        await asyncio.sleep(0.05)
+        asking.cancel()
+        await asyncio.wait_for(hung_up.wait(), 5)
+        assert asking.cancelled()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        SignedRequest(method="GET", path_and_query="/a b"),
+        SignedRequest(method="GET", path_and_query="/a\r\nX-Other: 1"),
+        SignedRequest(method="GET", path_and_query="/a", headers=(("X-MBX-APIKEY", "key\r\nX-Other: 1"),)),
+    ],
+)
+async def test_what_no_request_may_hold_is_not_sent(transport: AiohttpTransport, bad: SignedRequest) -> None:
+    async with raw_server(_silence) as url:
+        with pytest.raises(NotSent):
+            await transport.request(url, bad, 5.0)
+
+
+async def test_a_name_that_no_certificate_vouches_for_is_not_talked_to(transport: AiohttpTransport) -> None:
+    """The server's certificate is made for nobody: the key in the header never leaves."""
+    heard: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(100))
+
+    with tempfile.TemporaryDirectory() as folder:
+        server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=self_signed(Path(folder)))
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(NotSent, match="certificate could not be verified"):
+            await transport.request(url, request("POST"), 5.0)
+        server.close()
+        await server.wait_closed()
+    assert heard == []
 
 
 class Listener:
@@ -401,6 +525,30 @@ async def test_a_closed_transport_closes_what_was_open_and_opens_nothing() -> No
         assert listener.closings == ["closed by us"]
         with pytest.raises(TransportError):
             await transport.request(url, request(), 1.0)
+
+
+async def _awaited(work: Awaitable[HttpResponse]) -> HttpResponse:
+    return await work
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """The server's side of TLS with a certificate that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nobody")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "server.pem"
+    pem.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
 
 
 async def _silence(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:

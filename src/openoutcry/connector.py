@@ -463,11 +463,17 @@ class Connector:
         self._statuses.close()
 
     async def drain(self, timeout_s: float) -> Drained:
-        """Close the gate, cancel if so configured, and say what is left."""
-        try:
-            return _expect(await self._ask(Drain(timeout_s=timeout_s), timeout_s + 1.0), Drained)
-        except (TimeoutError, ConnectorStopped) as error:
-            return Drained(is_flat=None, message=str(error))
+        """Close the gate, cancel if so configured, say what is left; a tree that restarts meanwhile is asked again."""
+        now = asyncio.get_running_loop().time
+        deadline = now() + timeout_s
+        self._asked_mode = SetTradingMode(mode=TradingMode.CANCEL_ONLY, reason="stopping")
+        while True:
+            left_s = max(0.1, deadline - now())
+            try:
+                return _expect(await self._ask(Drain(timeout_s=left_s), left_s + 1.0), Drained)
+            except (TimeoutError, ConnectorStopped) as error:
+                if isinstance(error, TimeoutError) or self._gone or now() >= deadline:
+                    return Drained(is_flat=None, message=str(error))
 
     def close(self) -> None:
         """End all iterations and answers. Idempotent."""

@@ -124,6 +124,18 @@ async def test_answer_lost_user_stream_lost_and_tracker_restarted_at_once(tmp_pa
         assert (await market.compare()).is_good
 
 
+async def test_a_facade_that_dies_during_the_drain_drains_all_the_same(tmp_path: Path) -> None:
+    async with tree(tmp_path, cancel_orders_on_stop=True) as market:
+        order = await rest_an_order(market)
+        await market.wait_for(order, OrderCreated)
+        stopping = asyncio.ensure_future(market.runtime.stop())
+        market.connector._endpoint.tell(market.runtime._facades["binance"], Crash(reason="in the drain"))
+        await stopping
+        assert market.runtime.drained["binance"].is_flat, market.runtime.drained
+        await market.stop()
+        assert type(market.events[-1]) is OrderCancelled
+
+
 async def test_a_resume_with_a_number_of_another_journal_is_refused(tmp_path: Path) -> None:
     async with tree(tmp_path) as market:
         with pytest.raises(OrderEventsGone, match="another journal"):

@@ -6,6 +6,8 @@ import random
 from pathlib import Path
 from typing import Any, Final
 
+from openoutcry.actors.runtime.actor import DeliberateCrash
+from openoutcry.actors.supervision.supervisor import EscalatedFailure
 from openoutcry.connector import Connector
 from openoutcry.emulator.venue import TEST_API_KEY, TEST_API_SECRET
 from openoutcry.errors import OpenoutcryError
@@ -36,6 +38,8 @@ class BotProcess:
         self.restarts = 0
         """Of actors, in all processes."""
         self.deaths = 0
+        self.crashes: list[str] = []
+        """Of actors, that nobody asked for."""
         self._wire = wire
         self._clock = clock
         self._scheduler = scheduler
@@ -118,9 +122,16 @@ class BotProcess:
 
     async def _follow_restarts(self, connector: Connector) -> None:
         async for event in connector.supervision_events():
+            self._wire.trace.note("supervisor", f"{event.role} {event.decision.value}: {event.reason}")
             if event.decision is SupervisionDecision.RESTARTED:
                 self.restarts += 1
-                self._wire.trace.note("supervisor", f"{event.role} restarts: {event.reason}")
+            elif event.decision is SupervisionDecision.RESTART_SCHEDULED and not _was_wanted(event.reason):
+                self.crashes.append(f"{event.role} crashed by itself: {event.reason}")
+
+
+def _was_wanted(reason: str) -> bool:
+    """Whether a kill of ours made an actor fail, or more kills in a row than its supervisor bears."""
+    return reason.startswith((DeliberateCrash.__name__, EscalatedFailure.__name__))
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

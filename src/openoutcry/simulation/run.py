@@ -108,7 +108,12 @@ async def _run(
         return random.Random(f"{seed}/{purpose}")  # noqa: S311 - a simulation
 
     loop = asyncio.get_running_loop()
-    trace, clock, bans, watch = Trace(loop.time, trace_file), LoopClock(), BanWatch(loop.time), EventWatch()
+    trace, clock, bans, watch = (
+        Trace(loop.time, trace_file, str(folder)),
+        LoopClock(),
+        BanWatch(loop.time),
+        EventWatch(),
+    )
     venue = EmulatedVenue(
         clock=lambda: int(FIRST_WALL_MS + loop.time() * 1e3),
         markets=demo_markets(len(PAIRS)),
@@ -157,7 +162,7 @@ async def _run(
         restarts=process.restarts,
         process_kills=process.deaths,
         healed_after_s=None if summary.problems else round(healed_s, 3),
-        problems=(*summary.problems, *bans.violations),
+        problems=(*summary.problems, *bans.violations, *process.crashes),
     )
 
 

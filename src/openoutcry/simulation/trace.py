@@ -30,11 +30,12 @@ _FACTS = (
 class Trace:
     """Takes down what happens, at the loop's virtual time."""
 
-    def __init__(self, now_s: Callable[[], float], file: TextIO | None = None) -> None:
-        """With a `file`, every line also goes there."""
+    def __init__(self, now_s: Callable[[], float], file: TextIO | None = None, folder: str = "") -> None:
+        """With a `file`, every line also goes there. `folder` is this run's own, and shown under no name."""
         self.lines = 0
         self._now_s = now_s
         self._file = file
+        self._folder = folder
         self._hash = hashlib.blake2b(digest_size=16)
         self._fields: dict[type, tuple[str, ...]] = {}
 
@@ -45,6 +46,8 @@ class Trace:
 
     def note(self, who: str, what: str) -> None:
         """Something happened outside the actors: on the network, to the strategy, a fault."""
+        if self._folder and self._folder in what:
+            what = what.replace(self._folder, "FOLDER")
         line = f"{self._now_s():14.6f} {who:<12} {what}\n"
         self.lines += 1
         self._hash.update(line.encode())

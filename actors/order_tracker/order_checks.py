@@ -6,6 +6,7 @@ rounding never makes an order trade at a worse price than was asked for.
 
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, ROUND_DOWN, Decimal, InvalidOperation, localcontext
+from functools import lru_cache
 
 from openoutcry.messages.orders import OrderRefused, OrderType, PlaceOrder, TimeInForce, TradeSide
 from openoutcry.messages.trading_rules import TradingRule
@@ -189,7 +190,7 @@ def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
         return value
     try:
         # Nearly every step is a power of ten, for which `quantize` is twice as fast as a division.
-        if step.as_tuple().digits == (1,):
+        if _is_power_of_ten(str(step)):
             return value.quantize(step, rounding)
         return _by_division(value, step, rounding)
     except InvalidOperation:
@@ -201,6 +202,12 @@ def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
         except InvalidOperation:
             # More digits than any exchange has limits for: leave it as it is, the limits refuse it.
             return value
+
+
+@lru_cache(maxsize=1024)
+def _is_power_of_ten(step: str) -> bool:
+    # By its text: 0.01 and 0.0100 are equal, and one of them is a step to which `quantize` does not round.
+    return Decimal(step).as_tuple().digits == (1,)
 
 
 def _by_division(value: Decimal, step: Decimal, rounding: str) -> Decimal:

@@ -85,6 +85,8 @@ def parse_placed_order(order: NewOrder, body: bytes) -> tuple[OrderUpdate | Fill
     if placed.client_order_id != order.client_order_id:
         raise malformed(f"the order {order.client_order_id}", body, f"it tells of {placed.client_order_id[:40]!r}")
     state = _update(order.rule, placed, body)
+    if not placed.fills:
+        return (state,)
     fills = tuple(
         FillUpdate(
             trading_pair=order.rule.trading_pair,
@@ -166,7 +168,7 @@ def _told(trading_pair: str, order: _Order, body: bytes) -> OrderUpdate:
         exchange_order_id=str(order.order_id),
         state=state,
         executed_amount_base=order.executed_qty,
-        executed_amount_quote=max(order.executed_quote, ZERO),
+        executed_amount_quote=order.executed_quote if order.executed_quote > ZERO else ZERO,
         updated_ms=order.transact_time or order.update_time or order.time,
         reason=end_reason(order.status, order.expiry_reason),
     )

@@ -21,18 +21,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
+from openoutcry.actors.order_tracker import order_events
 from openoutcry.actors.order_tracker.changes import Changes
 from openoutcry.actors.order_tracker.order_record import CancelPhase, OrderRecord
 from openoutcry.actors.order_tracker.questions import Questions
 from openoutcry.messages.orders import (
     FillUpdate,
-    OrderCancelled,
-    OrderCompleted,
-    OrderCreated,
-    OrderFailed,
-    OrderFilled,
     OrderNotFound,
-    OrderOutcomeUnknown,
     OrderState,
     OrderUpdate,
 )
@@ -225,22 +220,7 @@ class OrderLedger:
         self._create(record, fill.traded_ms)
         changes = self._changes
         changes.fills.append((record, fill))
-        changes.events.append(
-            OrderFilled(
-                number=self._number(),
-                time_ms=fill.traded_ms,
-                trading_pair=record.trading_pair,
-                client_order_id=record.client_order_id,
-                exchange_order_id=record.exchange_order_id,
-                side=record.side,
-                trade_id=fill.trade_id,
-                price=fill.price,
-                amount=fill.amount,
-                fee_asset=fill.fee_asset,
-                fee_amount=fill.fee_amount,
-                is_maker=fill.is_maker,
-            )
-        )
+        changes.events.append(order_events.filled(record, self._number(), fill))
         if record.is_decided:
             self._settle(record, now_s)
         else:
@@ -400,16 +380,7 @@ class OrderLedger:
         self._touch(record)
         self._changes.is_status = True
         self._changes.unknown_changed.append(record)
-        self._changes.events.append(
-            OrderOutcomeUnknown(
-                number=self._number(),
-                time_ms=now_ms,
-                trading_pair=record.trading_pair,
-                client_order_id=record.client_order_id,
-                exchange_order_id=record.exchange_order_id,
-                reason=reason,
-            )
-        )
+        self._changes.events.append(order_events.outcome_unknown(record, self._number(), now_ms, reason))
 
     def _end_unknown(self, record: OrderRecord) -> None:
         if record.is_unknown:
@@ -425,19 +396,7 @@ class OrderLedger:
         if record.is_created or record.is_finished:
             return
         record.is_created = True
-        self._changes.events.append(
-            OrderCreated(
-                number=self._number(),
-                time_ms=time_ms,
-                trading_pair=record.trading_pair,
-                client_order_id=record.client_order_id,
-                exchange_order_id=record.exchange_order_id,
-                side=record.side,
-                order_type=record.order_type,
-                price=record.price,
-                amount=record.amount,
-            )
-        )
+        self._changes.events.append(order_events.created(record, self._number(), time_ms))
 
     def _settle(self, record: OrderRecord, now_s: float) -> None:
         """The last word is said: end the order, or ask for the fills that are missing."""
@@ -459,42 +418,7 @@ class OrderLedger:
             record.is_reconciling = False
             self.reconciling_count -= 1
             self._changes.is_status = True
-        changes = self._changes
-        number = self._number()
-        time_ms, pair = record.updated_ms, record.trading_pair
-        ours, theirs = record.client_order_id, record.exchange_order_id
-        event: OrderCompleted | OrderCancelled | OrderFailed
-        if record.word is OrderState.FILLED:
-            event = OrderCompleted(
-                number=number,
-                time_ms=time_ms,
-                trading_pair=pair,
-                client_order_id=ours,
-                exchange_order_id=theirs,
-                side=record.side,
-                executed_amount_base=record.filled_base,
-                executed_amount_quote=record.filled_quote,
-            )
-        elif record.word is OrderState.CANCELED:
-            event = OrderCancelled(
-                number=number,
-                time_ms=time_ms,
-                trading_pair=pair,
-                client_order_id=ours,
-                exchange_order_id=theirs,
-                executed_amount_base=record.filled_base,
-                reason=record.reason,
-            )
-        else:
-            event = OrderFailed(
-                number=number,
-                time_ms=time_ms,
-                trading_pair=pair,
-                client_order_id=ours,
-                exchange_order_id=theirs,
-                reason=record.reason,
-            )
-        changes.events.append(event)
+        self._changes.events.append(order_events.ended(record, self._number()))
         del self.live[record.client_order_id]
         self._keep_finished(record)
 

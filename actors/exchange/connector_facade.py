@@ -62,6 +62,7 @@ from openoutcry.messages.orders import (
     InFlightOrders,
     OrderEvents,
     OrderRefused,
+    OrderState,
     PlaceOrder,
     ReconcileOrders,
 )
@@ -370,8 +371,12 @@ class ConnectorFacade(SupervisorActor):
             self.reply(sender, Drained(is_flat=None, message=str(answer)))
             return
         left = [f"{order.client_order_id} {order.state.value}" for order in answer.orders]
-        words = "no order of ours is open" if not left else f"{len(left)} orders are open: " + ", ".join(left[:10])
-        self.reply(sender, Drained(is_flat=not left, message=words))
+        if not left:
+            self.reply(sender, Drained(is_flat=True, message="no order of ours is open"))
+            return
+        is_unknown = all(order.state is OrderState.UNKNOWN for order in answer.orders)
+        words = f"{len(left)} {'order is' if len(left) == 1 else 'orders are'} {'unknown' if is_unknown else 'open'}: "
+        self.reply(sender, Drained(is_flat=None if is_unknown else False, message=words + ", ".join(left[:10])))
 
     @handles(ActorExitRequest)
     def _exit_requested(self, _message: Any, _sender: Any) -> None:

@@ -126,6 +126,9 @@ class HttpClient:
         for connection in connections:
             connection.abort()
         await asyncio.gather(*(connection.gone for connection in connections))
+        # A connection whose making was cancelled closes its socket in a turn of the loop that nobody else waits for.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         self._origins.clear()
 
     # On the way out
@@ -159,8 +162,8 @@ class HttpClient:
                 lambda: HttpConnection(self._max_body_bytes, functools.partial(self._gone, origin)),
                 origin.host,
                 origin.port,
+                # No happy eyeballs: asyncio's race leaves a connected socket open when it is cancelled at that moment.
                 ssl=_tls() if origin.is_tls else None,
-                happy_eyeballs_delay=0.25,
             )
         except (OSError, UnicodeError, OverflowError) as error:
             # A UnicodeError: the host's name can be no name.

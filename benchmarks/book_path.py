@@ -5,7 +5,7 @@ runs alone in its process on one core: it gets into step, then reads all frames 
 equal the generator's at the end. Frames have 20 changed levels of a book of 2,000, seven in ten a new amount at a
 known price, the rest a price that comes or goes near the top. A client whose package is not installed is named.
 
-    python benchmarks/book_path.py [--frames N] [--clients "a; b"] [--loop asyncio|uvloop] [--json]
+    python benchmarks/book_path.py [--frames N] [--rounds N] [--clients "a; b"] [--loop asyncio|uvloop] [--json]
 """
 
 import argparse
@@ -14,9 +14,7 @@ import base64
 import contextlib
 import gc
 import hashlib
-import importlib.util
 import json
-import os
 import random
 import struct
 import subprocess
@@ -26,6 +24,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import orjson
+from rounds import METHOD, best, missing, pin, spread_of, take_turns
 
 PAIR = "BTC-USDT"
 SYMBOL = "BTCUSDT"
@@ -378,15 +377,15 @@ async def cryptofeed_book(url: str, last_id: int, stopwatch: Stopwatch) -> Book:
     return await follow(url, last_id, lambda: go(url, stopwatch), stopwatch.stop)
 
 
-CLIENTS: dict[str, tuple[Client, str | None]] = {
-    "openoutcry": (openoutcry_tree, None),
-    "aiohttp, frames dropped": (aiohttp_drop, None),
-    "aiohttp + orjson + dict": (aiohttp_dict, None),
-    "aiohttp + orjson + SortedDict": (aiohttp_sorted_dict, "sortedcontainers"),
-    "ccxt.pro": (ccxt_pro, "ccxt"),
-    "cryptofeed": (cryptofeed_book, "cryptofeed"),
+CLIENTS: dict[str, tuple[Client, str, str | None]] = {
+    "openoutcry": (openoutcry_tree, "own", None),
+    "aiohttp, frames dropped": (aiohttp_drop, "by hand", None),
+    "aiohttp + orjson + dict": (aiohttp_dict, "by hand", None),
+    "aiohttp + orjson + SortedDict": (aiohttp_sorted_dict, "by hand", "sortedcontainers"),
+    "ccxt.pro": (ccxt_pro, "peer", "ccxt"),
+    "cryptofeed": (cryptofeed_book, "peer", "cryptofeed"),
 }
-"""Name → the client, and the package that it needs beyond our own."""
+"""Name → the client, what it is, and the package that it needs beyond our own."""
 
 
 # The run
@@ -394,7 +393,7 @@ CLIENTS: dict[str, tuple[Client, str | None]] = {
 
 def run_client(name: str, url: str, frames: int, loop: str) -> None:
     """Run one client in this process, and print what it came to as JSON."""
-    _pin(0)
+    pin(0)
     stopwatch = Stopwatch()
 
     async def run() -> str:
@@ -415,7 +414,6 @@ def run_client(name: str, url: str, frames: int, loop: str) -> None:
     print(
         json.dumps(
             {
-                "client": name,
                 "frames_a_second": round(count / stopwatch.wall),
                 "cpu_us_a_frame": round(stopwatch.cpu / count * 1e6, 2),
                 "book": book,
@@ -425,57 +423,61 @@ def run_client(name: str, url: str, frames: int, loop: str) -> None:
 
 
 def run_generator(frames: int) -> None:
-    _pin(-1)
+    pin(-1)
     generator = Generator(frames)
     gc.freeze()
     asyncio.run(generator.serve())
 
 
-def _pin(core: int) -> None:
-    """Keep this process on one core of those that it may use: the first, or the last."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[core]})
-
-
 def _measure(name: str, url: str, frames: int, loop: str) -> dict[str, Any]:
-    package = CLIENTS[name][1]
-    if package is not None and importlib.util.find_spec(package) is None:
-        return {"client": name, "missing": f"{package} is not installed"}
+    if row := missing(CLIENTS[name][2]):
+        return row
     command = [sys.executable, __file__, "--client", name, "--url", url, "--frames", str(frames), "--loop", loop]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     except subprocess.TimeoutExpired:
-        return {"client": name, "missing": "did not end within 120 s"}
+        return {"missing": "did not end within 120 s"}
     if done.returncode:
-        return {"client": name, "missing": "failed: " + (done.stderr.strip().splitlines() or ["?"])[-1]}
+        return {"missing": "failed: " + (done.stderr.strip().splitlines() or ["?"])[-1]}
     result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return result
 
 
-def _table(results: list[dict[str, Any]], frames: int, loop: str) -> str:
+def _one(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The best of the rounds; the book must have been right in all of them."""
+    row = {"kind": CLIENTS[name][1], **best(rows, more_is_better={"frames_a_second"})}
+    if any(of_round.get("book") == "DIFFERS" for of_round in rows):
+        row["book"] = "DIFFERS"
+    return row
+
+
+def table(report: dict[str, Any]) -> str:
     lines = [
-        f"Book path: {frames} depth frames of {CHANGES} changed levels, one pair, one core a client, loop {loop}",
-        f"{'client':32}{'frames/s':>10}{'CPU µs/frame':>14}{'speed':>8}  final book",
+        f"Book path: {report['frames']:,} frames of {CHANGES} changed levels, a core a client, {report['loop']}",
+        f"{'':32}{'frames/s':>10}{'CPU µs/frame':>14}{'speed':>8}  {'final book':10}  frames/s of the rounds",
     ]
-    base = next((row["frames_a_second"] for row in results if "missing" not in row), 1)
-    for row in results:
+    rows = report["rows"]
+    base = next((row["frames_a_second"] for row in rows.values() if "missing" not in row), 1)
+    for name, row in rows.items():
         if "missing" in row:
-            lines.append(f"{row['client']:32}{row['missing']}")
+            lines.append(f"{name:32}{row['missing']}")
         else:
-            figures = (
-                f"{row['frames_a_second']:>10,}{row['cpu_us_a_frame']:>14.1f}{row['frames_a_second'] / base:>8.2f}"
+            speed = row["frames_a_second"] / base
+            lines.append(
+                f"{name:32}{row['frames_a_second']:>10,}{row['cpu_us_a_frame']:>14.1f}{speed:>8.2f}  {row['book']:10}"
+                f"  {spread_of(row, 'frames_a_second')}"
             )
-            lines.append(f"{row['client']:32}{figures}  {row['book']}")
     return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure the clients one after another; 1 if one ended with a wrong book."""
-    parser = argparse.ArgumentParser(description="Frames a second from the socket to the published best bid and ask.")
-    parser.add_argument("--frames", type=int, default=50_000)
-    parser.add_argument("--clients", help=f"of: {', '.join(CLIENTS)}")
+    """Measure the clients in turns; 1 if one ended with a wrong book."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=50_000, help="frames in a round (default: 50000)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each client is measured (default: 3)")
+    parser.add_argument("--clients", help=f"of: {'; '.join(CLIENTS)}")
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--client", help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
@@ -487,21 +489,27 @@ def main(arguments: list[str] | None = None) -> int:
         run_client(options.client, options.url, options.frames, options.loop)
         return 0
     names = [name.strip() for name in options.clients.split(";")] if options.clients else list(CLIENTS)
+    if unknown := [name for name in names if name not in CLIENTS]:
+        parser.error(f"no client {unknown[0]!r}; there are: {'; '.join(CLIENTS)}")
     generator = subprocess.Popen(
         [sys.executable, __file__, "--serve", "--frames", str(options.frames)], stdout=subprocess.PIPE, text=True
     )
     try:
         assert generator.stdout is not None
         url = f"http://127.0.0.1:{int(generator.stdout.readline())}"
-        results = [_measure(name, url, options.frames, options.loop) for name in names]
+        rows = take_turns(names, options.rounds, lambda name: _measure(name, url, options.frames, options.loop))
     finally:
         generator.terminate()
         generator.wait()
-    if options.json:
-        print(json.dumps({"benchmark": "book_path", "frames": options.frames, "results": results}))
-    else:
-        print(_table(results, options.frames, options.loop))
-    return 1 if any(row.get("book") == "DIFFERS" for row in results) else 0
+    report = {
+        "benchmark": "book_path",
+        "method": METHOD,
+        "frames": options.frames,
+        "loop": options.loop,
+        "rows": {name: _one(name, of_one) for name, of_one in rows.items()},
+    }
+    print(json.dumps(report) if options.json else table(report))
+    return 1 if any(row.get("book") == "DIFFERS" for row in report["rows"].values()) else 0
 
 
 if __name__ == "__main__":

@@ -10,6 +10,21 @@ from cryptofeed.defines import L2_BOOK
 from cryptofeed.exchanges import Binance
 
 
+def feed_at(rest_url: str, ws_url: str) -> Any:
+    """Its feed of Binance at other addresses."""
+
+    class Local(Binance):  # type: ignore[misc]  # cryptofeed is untyped
+        websocket_endpoints = [WebsocketEndpoint(ws_url.replace("ws://", "wss://"))]  # noqa: RUF012 - its own way
+        rest_endpoints = [  # noqa: RUF012
+            RestEndpoint(rest_url, routes=Routes("/api/v3/exchangeInfo", l2book="/api/v3/depth?symbol={}&limit={}"))
+        ]
+
+    # It insists on TLS; only the address that it is about to connect to is changed.
+    connect = connection.connect
+    connection.connect = lambda address, **options: connect(address.replace("wss://", "ws://"), **options)
+    return Local
+
+
 async def follow(
     url: str, last_id: int, go: Callable[[], Awaitable[None]], stop: Callable[[], None]
 ) -> tuple[dict[float, float], dict[float, float]]:
@@ -25,17 +40,9 @@ async def follow(
         else:
             in_step.set()
 
-    class Local(Binance):  # type: ignore[misc]  # cryptofeed is untyped
-        websocket_endpoints = [WebsocketEndpoint(url.replace("http", "wss"))]  # noqa: RUF012 - cryptofeed's own way
-        rest_endpoints = [  # noqa: RUF012
-            RestEndpoint(url, routes=Routes("/api/v3/exchangeInfo", l2book="/api/v3/depth?symbol={}&limit={}"))
-        ]
-
-    # It insists on TLS; only the address that it is about to connect to is changed.
-    connect = connection.connect
-    connection.connect = lambda address, **options: connect(address.replace("wss://", "ws://"), **options)
     handler = FeedHandler(config={"uvloop": False, "log": {"disabled": True}})
-    handler.add_feed(Local(symbols=["BTC-USDT"], channels=[L2_BOOK], callbacks={L2_BOOK: on_book}))
+    feed = feed_at(url, url.replace("http", "ws"))
+    handler.add_feed(feed(symbols=["BTC-USDT"], channels=[L2_BOOK], callbacks={L2_BOOK: on_book}))
     handler.run(start_loop=False, install_signal_handlers=False)
     async with asyncio.timeout(60):
         await in_step.wait()

@@ -1,20 +1,24 @@
 """What the ledger and the journal cost an order, apart and together.
 
-    python benchmarks/order_ledger.py [--orders N] [--directory DIR]
+    python benchmarks/order_ledger.py [--orders N] [--already N] [--directory DIR] [--json]
 
 Each order is placed, acknowledged (by its answer and again by the user stream), filled and completed. With 1 together
 each step of each order is a commit of its own, with 32 each step of 32 orders. Processor time of this process in µs an
-order, the median of the rounds; the last lines are the same after a million orders. Making the messages that others
-would send is not counted.
+order, the median of the rounds; the last lines are the same after a million orders (or as many as --already says).
+Making the messages that others would send is not counted.
 """
 
 import argparse
 import gc
+import json
 import statistics
 import tempfile
 import time
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
+
+from rounds import pin, tell
 
 from openoutcry.actors.order_tracker.changes import Changes
 from openoutcry.actors.order_tracker.journal import Journal
@@ -128,13 +132,14 @@ def _fill(record: OrderRecord) -> FillUpdate:
     )
 
 
-def measure(path: Path, together: int, orders: int, already: int = 0) -> dict[str, tuple[float, float]]:
-    """(ledger, journal) in µs an order for each step; after `already` orders that were not measured."""
+def measure(path: Path, together: int, orders: int, already: int = 0) -> dict[str, Any]:
+    """Ledger and journal in µs an order for each step; after `already` orders that were not measured."""
+    tell(f"  {together} together, after {already:,} orders")
     bench = Bench(path)
     for _ in range(already // ROUND):
         bench.round(ROUND)
     samples: dict[str, list[tuple[float, float]]] = {step: [] for step in bench.steps}
-    for _ in range(max(3, orders // ROUND)):
+    for _ in range(max(1, orders // ROUND)):
         for spent in bench.steps.values():
             spent[:] = [0.0, 0.0]
         gc.collect()
@@ -143,12 +148,24 @@ def measure(path: Path, together: int, orders: int, already: int = 0) -> dict[st
             samples[step].append((ledger / ROUND * 1e6, journal / ROUND * 1e6))
     size = path.stat().st_size >> 20
     bench.journal.close()
-    print(f"{together} together, after {already:,} orders (journal {size} MB):")
-    result = {}
+    steps = {}
     for step, pairs in samples.items():
-        result[step] = tuple(statistics.median(column) for column in zip(*pairs, strict=True))
-        print(f"  {step:20} ledger {result[step][0]:6.1f}   journal {result[step][1]:6.1f}")
-    return result
+        ledger_us, journal_us = (statistics.median(column) for column in zip(*pairs, strict=True))
+        steps[step] = {"ledger_us": ledger_us, "journal_us": journal_us}
+    whole = {name: sum(step[name] for step in steps.values()) for name in ("ledger_us", "journal_us")}
+    return {"together": together, "already": already, "journal_mb": size, **whole, "steps": steps}
+
+
+def table(report: dict[str, Any]) -> str:
+    lines = ["Ledger and journal: µs of CPU an order, median of rounds of 1,024 orders"]
+    for row in report["rows"].values():
+        lines.append(
+            f"{row['together']} together, after {row['already']:,} orders (journal {row['journal_mb']} MB): "
+            f"ledger {row['ledger_us']:.1f}, journal {row['journal_us']:.1f}"
+        )
+        for step, spent in row["steps"].items():
+            lines.append(f"  {step:20} ledger {spent['ledger_us']:6.1f}   journal {spent['journal_us']:6.1f}")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -156,11 +173,17 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=20_000, help="orders measured in each line")
     parser.add_argument("--already", type=int, default=1_000_000, help="orders before the last line")
     parser.add_argument("--directory", type=Path, help="where the journals lie; default: a temporary folder")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     chosen = parser.parse_args()
+    pin(0)
     with tempfile.TemporaryDirectory(dir=chosen.directory) as folder:
-        measure(Path(folder) / "alone.sqlite", 1, chosen.orders)
-        measure(Path(folder) / "together.sqlite", 32, chosen.orders)
-        measure(Path(folder) / "million.sqlite", 32, chosen.orders, chosen.already)
+        rows = {
+            "alone": measure(Path(folder) / "alone.sqlite", 1, chosen.orders),
+            "together": measure(Path(folder) / "together.sqlite", 32, chosen.orders),
+            "together, later": measure(Path(folder) / "later.sqlite", 32, chosen.orders, chosen.already),
+        }
+    report = {"benchmark": "order_ledger", "method": "median of the rounds", "rows": rows}
+    print(json.dumps(report) if chosen.json else table(report))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from openoutcry.in_flight import InFlightReplica, as_json
 from openoutcry.messages.orders import (
     OrderCompleted,
@@ -107,13 +109,19 @@ def test_an_order_of_an_earlier_life_appears_with_its_creation_and_events_of_str
     assert other.orders == replica.orders
 
 
-def test_an_order_found_while_its_cancel_was_under_way_is_open_if_the_cancel_comes_to_nothing() -> None:
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, OrderState.OPEN),
+        ({"executed_amount_base": Decimal("0.001")}, OrderState.PARTIALLY_FILLED),
+        ({"exchange_order_id": None}, OrderState.PENDING_CREATE),
+    ],
+)
+def test_an_order_found_while_its_cancel_was_under_way_is_open_if_the_cancel_comes_to_nothing(
+    changes: dict[str, Any], shown: OrderState
+) -> None:
     replica = InFlightReplica()
     replica.apply(created())
     (order,) = replica.orders.values()
-    replica.restore((replace(order, state=OrderState.PENDING_CANCEL),))
-    assert replica.orders["oo-1"].state is OrderState.OPEN
-    replica.restore((replace(order, state=OrderState.PENDING_CANCEL, executed_amount_base=Decimal("0.001")),))
-    assert replica.orders["oo-1"].state is OrderState.PARTIALLY_FILLED
-    replica.restore((replace(order, state=OrderState.PENDING_CANCEL, exchange_order_id=None),))
-    assert replica.orders["oo-1"].state is OrderState.PENDING_CREATE
+    replica.restore((replace(order, state=OrderState.PENDING_CANCEL, **changes),))
+    assert replica.orders["oo-1"].state is shown
